@@ -1,0 +1,194 @@
+"""Documentation of the options that all modules of the action group have; mirrors ``_argspec.NODE_SPEC``."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options, attributes and results of the modules that work over the BMC and the store."""
+
+    DOCUMENTATION = r"""
+requirements:
+  - The Python libraries of the collection's C(requirements.txt), where the task runs.
+options:
+  name:
+    description: Name of the node; the role gives the inventory host's name.
+    type: str
+    required: true
+  driver:
+    description:
+      - How to talk to the BMC.
+      - Without it the scheme of O(bmc.address) decides.
+    type: str
+    choices: [redfish, fake]
+  bmc:
+    description: How to reach the node's BMC.
+    type: dict
+    required: true
+    suboptions:
+      address:
+        description:
+          - URL or host name of the BMC. Without a scheme C(https://) is meant.
+          - C(fake:///path/to/file.json) is a machine that is a file, see the documentation of drivers.
+        type: str
+        required: true
+      username:
+        description: Account on the BMC.
+        type: str
+      password:
+        description: Its password. Never stored and never shown.
+        type: str
+      verify:
+        description:
+          - V(true) verifies the certificate against the system's CAs, V(false) does not verify it.
+          - A path is a file of CA certificates; C(sha256:HEX) pins the one certificate with this digest.
+        type: raw
+        default: true
+      system_id:
+        description: Which System, where a BMC has several; the last part of its C(@odata.id).
+        type: str
+      timeout:
+        description: Limit for one request, in seconds.
+        type: float
+        default: 60
+      power_timeout:
+        description: Limit for a power change to come true, in seconds.
+        type: float
+        default: 300
+  boot_interface:
+    description: How the deploy ramdisk gets to the node.
+    type: str
+    choices: [virtual_media]
+    default: virtual_media
+  boot_mode:
+    description: The firmware's mode. A node is never switched to the other one silently.
+    type: str
+    choices: [uefi, bios]
+    default: uefi
+  boot_mac:
+    description: MAC address of the port that gets the ramdisk's address.
+    type: str
+  deploy_interface:
+    description:
+      - V(direct) writes O(image) to the root disk from the deploy ramdisk.
+      - V(ramdisk) boots O(image), an ISO, as the instance; nothing is written.
+      - V(noop) changes nothing but the state.
+    type: str
+    choices: [direct, ramdisk, noop]
+    default: direct
+  image:
+    description:
+      - What to deploy.
+      - C(url) (http, https or file), C(checksum) (C(sha256:HEX) or the URL of a SUMS file), C(format) (raw, qcow2 or iso),
+        C(compression) (auto, none, gz, xz, zst, bz2), C(ca_path) and C(validate_certs) for https.
+      - V(direct) needs the checksum; what is not verified is not booted.
+    type: dict
+  root_device:
+    description:
+      - Hints that exactly one disk must fit, with Ironic's keys (size in GiB, model, vendor, serial, wwn, wwn_with_extension,
+        wwn_vendor_extension, name, rotational, hctl, by_path, tran) and operators.
+      - Without hints the node must have exactly one disk.
+    type: dict
+  config_drive:
+    description: What cloud-init finds in the partition C(config-2).
+    type: dict
+    suboptions:
+      meta_data:
+        description: OpenStack's meta_data.json; C(hostname) and C(uuid) have defaults.
+        type: dict
+      user_data:
+        description: User data, as text or as a mapping, which becomes C(#cloud-config).
+        type: raw
+      network_data:
+        description: OpenStack's network_data.json.
+        type: dict
+      vendor_data:
+        description: OpenStack's vendor_data.json.
+        type: dict
+      iso:
+        description: A finished config drive, base64; its content may be compressed with gzip.
+        type: str
+      url:
+        description: Where a finished config drive is.
+        type: str
+  ramdisk:
+    description:
+      - The deploy ramdisk, see role P(baremetal.lifecycle.build_ramdisk#role).
+      - C(kernel) and C(initrd) (URLs), C(esp) and C(checksums) (files on the controller), or C(iso), the URL of finished media, with C(ssh_key).
+      - C(address) and C(port) where it answers on SSH, or C(network) (address, gateway, dns, mac) for a static address.
+      - C(kernel_args), and C(timeout), the limit for it to answer, in seconds.
+    type: dict
+  boot_server:
+    description:
+      - Where the boot media of one deployment are published, C(path) on the controller and the C(url) under which a web server shows it.
+      - The path of the media can't be guessed, and is removed when the ramdisk is up no more.
+    type: dict
+  deploy_steps:
+    description:
+      - The user's own steps, C(step) with C(priority), and either C(tasks), an Ansible task file that runs in the ramdisk (priority 99 to 41),
+        or C(interface) and C(args) of a step of the driver.
+    type: list
+    elements: dict
+  automated_clean:
+    description: Clean the node on its way to available. Cleaning does not exist yet.
+    type: bool
+    default: false
+  rebuild:
+    description: Allow an active node to be deployed anew; what is on its disk is lost.
+    type: bool
+    default: false
+  protected:
+    description: Refuse a rebuild.
+    type: bool
+    default: false
+  store:
+    description:
+      - SQLAlchemy URL of the state store.
+      - Without it a SQLite file C(store.db) in O(state_dir).
+    type: str
+  state_dir:
+    description: Folder on the controller for keys and config drives of running deployments, readable by its owner only.
+    type: path
+    default: ~/.local/state/baremetal.lifecycle
+  reservation_timeout:
+    description:
+      - Seconds that a reservation outlives its run, where that run can't be seen.
+      - On its own controller the reservation of a dead run is taken over at once.
+    type: float
+    default: 900
+  variables:
+    description: Names of host variables; one that begins with C(bm_) and does not exist is refused.
+    type: list
+    elements: str
+  owner:
+    description: Who holds the reservation; by default this run, that is the ansible-playbook process.
+    type: str
+"""
+
+    ATTRIBUTES = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in check mode, and tells then what it would do without touching store or hardware.
+    support: full
+  diff_mode:
+    description: Tells what would be or was changed.
+    support: none
+  action_group:
+    description: Belongs to the action group, so that C(module_defaults) sets its options once.
+    support: full
+    membership: [baremetal.lifecycle.bm]
+  async:
+    description: Supports being used with C(async).
+    support: full
+"""
+
+    DIFF = r"""
+options: {}
+attributes:
+  diff_mode:
+    support: full
+"""

@@ -1,0 +1,134 @@
+"""The ramdisk's SSH server: keys for one deployment, how to connect, and whether it answers."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import typing as t
+from pathlib import Path
+
+try:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+except ImportError as exc:
+    CRYPTOGRAPHY_ERROR: ImportError | None = exc
+else:
+    CRYPTOGRAPHY_ERROR = None
+
+from ._dependency import require
+from ._errors import InvalidRequestError
+from ._node import Node
+
+CONNECT_TIMEOUT = 5
+HOST_KEY_ALIAS = "baremetal-ramdisk"
+
+
+class KeyPair(t.NamedTuple):
+    """An Ed25519 key pair in OpenSSH's formats."""
+
+    private: str
+    public: str
+
+
+def make_key_pair() -> KeyPair:
+    """Return a new key pair."""
+    require("cryptography", CRYPTOGRAPHY_ERROR)
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return KeyPair(private.decode(), public.decode())
+
+
+def write_secret(path: Path, content: str) -> None:
+    """Write a file that only its owner can read, replacing it at once."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(content)
+    temporary.replace(path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Connection:
+    """How to reach the ramdisk of one deployment.
+
+    With media of our own, the host key was put on them: ``known_hosts`` pins it. With finished media
+    (``bm_ramdisk.iso``) the first key that is seen is pinned: the weaker guarantee.
+    """
+
+    address: str
+    port: int
+    key: Path
+    known_hosts: Path
+    pinned: bool
+
+    @classmethod
+    def of(cls, node: Node, folder: Path) -> Connection:
+        """Return the connection of a node whose deployment keeps its files in ``folder``.
+
+        :raises InvalidRequestError: it is not known where the ramdisk will answer.
+        """
+        ramdisk = node.ramdisk
+        address = ramdisk.address or (ramdisk.network or {}).get("address", "").partition("/")[0]
+        if not address:
+            raise InvalidRequestError(
+                "It is not known where the ramdisk will answer.",
+                node=node.name,
+                hint="Set bm_ramdisk.address (or ansible_host), or a static bm_ramdisk.network.",
+            )
+        finished = ramdisk.iso is not None
+        key = Path(ramdisk.ssh_key).expanduser() if finished and ramdisk.ssh_key else folder / "ramdisk_key"
+        return cls(address, ramdisk.port, key, folder / "known_hosts", not finished)
+
+    @property
+    def ssh_args(self) -> list[str]:
+        """Options of ssh(1) that pin the host key and end a dead connection."""
+        options = {
+            "UserKnownHostsFile": self.known_hosts,
+            "GlobalKnownHostsFile": "/dev/null",
+            "HostKeyAlias": HOST_KEY_ALIAS,
+            "StrictHostKeyChecking": "yes" if self.pinned else "accept-new",
+            "IdentitiesOnly": "yes",
+            "PasswordAuthentication": "no",
+            "ConnectTimeout": CONNECT_TIMEOUT,
+            "ServerAliveInterval": 5,
+            "ServerAliveCountMax": 6,
+        }
+        return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+
+    def to_result(self) -> dict[str, t.Any]:
+        """Return what the role sets as connection variables."""
+        return {
+            "address": self.address,
+            "port": self.port,
+            "key": str(self.key),
+            "ssh_args": " ".join(f"'{word}'" if " " in word else word for word in self.ssh_args),
+        }
+
+    def write_keys(self, host: KeyPair, client: KeyPair) -> None:
+        """Write the client's key and the pinned host key."""
+        write_secret(self.key, client.private)
+        write_secret(self.known_hosts, f"{HOST_KEY_ALIAS} {host.public}\n")
+
+    def probe(self) -> tuple[bool, str]:
+        """Log in once; return whether the ramdisk answered as the one that was booted, and what was seen."""
+        if not self.key.exists():
+            return False, f"the key {self.key} is not on this controller"
+        command = ["ssh", "-F", "none", "-o", "BatchMode=yes", *self.ssh_args, "-o", "ControlPath=none", "-i", str(self.key)]
+        command += ["-p", str(self.port), f"root@{self.address}", "true"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=CONNECT_TIMEOUT * 4, check=False)
+        except subprocess.TimeoutExpired:
+            return False, f"ssh to {self.address} hung"
+        if done.returncode == 0:
+            return True, "it answers"
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        return False, lines[-1].strip() if lines else f"ssh ended with {done.returncode}"

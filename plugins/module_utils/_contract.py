@@ -1,0 +1,73 @@
+"""Checks host variables against the contract; errors name the variable and the fix."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+
+try:
+    import jsonschema
+    from jsonschema.exceptions import ValidationError, best_match
+except ImportError as exc:
+    JSONSCHEMA_ERROR: ImportError | None = exc
+else:
+    JSONSCHEMA_ERROR = None
+
+from ._dependency import require
+from ._errors import InvalidRequestError
+from ._schema import HOST_VARIABLES
+
+_SECRET = ("password", "user_data", "vendor_data", "meta_data", "iso")
+
+
+def check(variables: t.Mapping[str, t.Any], *, node: str) -> None:
+    """Check the variables of a node; None stands for unset.
+
+    :raises InvalidRequestError: naming the variable, what is wrong and how to put it right.
+    """
+    require("jsonschema", JSONSCHEMA_ERROR)
+    given = {key: value for key, value in variables.items() if value is not None}
+    check_names(given, node=node)
+    validator = jsonschema.Draft202012Validator(HOST_VARIABLES)
+    error = best_match(validator.iter_errors(given))
+    if error is not None:
+        raise InvalidRequestError(_message(error), node=node, hint="Correct the host variable; nothing was touched.")
+
+
+def check_names(names: t.Iterable[str], *, node: str) -> None:
+    """Refuse names that begin with ``bm_`` and are not in the contract: most likely a typing error.
+
+    :raises InvalidRequestError: naming the variable and what may have been meant.
+    """
+    known = HOST_VARIABLES["properties"]
+    for name in names:
+        if name.startswith("bm_") and name not in known:
+            meant = difflib.get_close_matches(name, known, n=1)
+            guess = f"Did you mean {meant[0]}?" if meant else f"Known are: {', '.join(sorted(known))}."
+            raise InvalidRequestError(f"The host variable {name} does not exist.", node=node, hint=guess)
+
+
+def _message(error: ValidationError) -> str:
+    path = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        return f"The host variable {path + '.' if path else ''}{missing} is missing."
+    if error.validator == "additionalProperties":
+        unknown = sorted(set(error.instance) - set(error.schema["properties"]))
+        meant = difflib.get_close_matches(unknown[0], error.schema["properties"], n=1)
+        guess = f" Did you mean {meant[0]}?" if meant else f" Known are: {', '.join(error.schema['properties'])}."
+        return f"The host variable {path}.{unknown[0]} does not exist.{guess}"
+    shown = "the value" if any(part in _SECRET for part in error.absolute_path) else repr(error.instance)
+    wants = {
+        "type": "must be of type {}",
+        "enum": "must be one of {}",
+        "pattern": "must match the pattern {}",
+        "exclusiveMinimum": "must be greater than {}",
+    }.get(str(error.validator), f"must satisfy {error.validator} {{}}")
+    value = error.validator_value
+    listed = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"The host variable {path} {wants.format(listed)}, but is {shown}."

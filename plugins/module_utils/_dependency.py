@@ -1,0 +1,21 @@
+"""The gate for third-party libraries: a missing one is named together with its remedy."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ._errors import MissingDependencyError
+
+
+def require(library: str, error: ImportError | None) -> None:
+    """Do nothing when ``error`` is None, the outcome of importing ``library`` at the top of a file.
+
+    :raises MissingDependencyError: naming the library and how to install it.
+    """
+    if error is not None:
+        raise MissingDependencyError(
+            f"The Python library '{library}' can't be imported: {error}.",
+            hint="Install the collection's requirements.txt into the Python that runs Ansible.",
+        ) from error

@@ -1,0 +1,197 @@
+"""The fake driver: a machine that is a JSON file, with faults and delays on request.
+
+It is a product like the others: for a first try on a laptop, for molecule, for tests. The file is the
+machine, so separate runs see the same one. ``bm_bmc.address: fake:///path/to/node1.json`` names it; a file
+that is not there is a machine that is switched off. The file may be edited between runs::
+
+    {
+      "power_state": "power off",
+      "boot_device": null,
+      "media": null,
+      "password": "secret",
+      "delays": {"set_power_state": 0.5},
+      "faults": [{"operation": "insert_media", "error": "BMCResponseError", "message": "busy", "times": 2}],
+      "ramdisk": {"answers": true, "after_probes": 0},
+      "calls": ["set_power_state power on"]
+    }
+
+``delays``: seconds that an operation takes. ``faults``: the operation raises the error; ``times`` counts
+down, without it the fault stays. ``ramdisk``: whether the deploy ramdisk answers once the machine was
+started from media. ``calls``: what was changed, in order; a test reads it. ``password``: another one is
+refused.
+"""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import time
+import typing as t
+from pathlib import Path
+
+from .. import _errors as errors
+from .._node import Node
+from . import base
+
+Machine = dict[str, t.Any]
+
+NEW_MACHINE: Machine = {"power_state": base.POWER_OFF, "boot_device": None, "media": None, "calls": []}
+
+
+class _File:
+    """The machine's file, read and written under a lock."""
+
+    def __init__(self, node: Node, counters: base.Counters) -> None:
+        self._node = node
+        self._counters = counters
+        self._path = Path(node.bmc.address.removeprefix("fake://")).expanduser()
+
+    @contextlib.contextmanager
+    def operation(self, name: str, change: str | None = None) -> t.Iterator[Machine]:
+        """Open the machine for one operation: count it, delay it, fail it if that is scripted, save it.
+
+        :param change: what to note in ``calls``, for an operation that changes something.
+        """
+        self._counters.bmc_requests += 1
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_suffix(".lock").open("w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            machine = {**NEW_MACHINE, "calls": [], **self._read()}
+            time.sleep(machine.get("delays", {}).get(name, 0))
+            try:
+                self._check(machine, name)
+                yield machine
+                if change:
+                    machine["calls"].append(change)
+            finally:
+                self._write(machine)
+
+    def _read(self) -> Machine:
+        if not self._path.exists():
+            return {}
+        try:
+            machine: Machine = json.loads(self._path.read_text(encoding="utf-8"))
+        except ValueError as exc:
+            raise errors.BMCResponseError(
+                f"The fake machine {self._path} is not JSON: {exc}.", node=self._node.name, hint="Correct or remove the file."
+            ) from exc
+        return machine
+
+    def _write(self, machine: Machine) -> None:
+        temporary = self._path.with_suffix(".new")
+        temporary.write_text(json.dumps(machine, indent=2), encoding="utf-8")
+        temporary.replace(self._path)
+
+    def _check(self, machine: Machine, name: str) -> None:
+        password = machine.get("password")
+        if password is not None and password != self._node.bmc.password:
+            raise errors.BMCAuthenticationError(
+                "The fake BMC refused the credentials.", node=self._node.name, hint="Correct bm_bmc.password."
+            )
+        for fault in machine.get("faults", []):
+            if fault["operation"] == name and fault.get("times", 1) > 0:
+                if "times" in fault:
+                    fault["times"] -= 1
+                error = getattr(errors, fault["error"])
+                raise error(fault.get("message", f"A fault of '{name}' was scripted."), node=self._node.name)
+
+
+class FakePower(base.PowerInterface):
+    """Power of a file."""
+
+    def __init__(self, file: _File, counters: base.Counters) -> None:
+        self._file = file
+        self._counters = counters
+
+    def get_power_state(self) -> str:
+        with self._file.operation("get_power_state") as machine:
+            return str(machine["power_state"])
+
+    def set_power_state(self, state: str, *, soft: bool = False) -> bool:
+        if self.get_power_state() == state:
+            return False
+        with self._file.operation("set_power_state", f"set_power_state {state}{' soft' if soft else ''}") as machine:
+            machine["power_state"] = state
+            if state == base.POWER_ON:
+                self._counters.power_ons += 1
+                override = machine["boot_device"] or {}
+                machine["booted_from"] = override.get("device") or base.DISK
+                machine["boot_device"] = override if override.get("persistent") else None
+                machine["probes"] = 0
+        return True
+
+
+class FakeManagement(base.ManagementInterface):
+    """Boot device of a file."""
+
+    def __init__(self, file: _File) -> None:
+        self._file = file
+
+    def get_boot_device(self) -> base.BootDevice:
+        with self._file.operation("get_boot_device") as machine:
+            return base.BootDevice(**(machine["boot_device"] or {"device": None, "persistent": False}))
+
+    def set_boot_device(self, device: str, *, mode: str, persistent: bool = False) -> None:
+        wanted = {"device": device, "persistent": persistent, "mode": mode}
+        with self._file.operation("set_boot_device", f"set_boot_device {device}{' persistent' if persistent else ''}") as machine:
+            machine["boot_device"] = wanted
+
+
+class FakeVirtualMedia(base.BootInterface):
+    """Media of a file."""
+
+    def __init__(self, file: _File) -> None:
+        self._file = file
+
+    def get_media(self) -> str | None:
+        with self._file.operation("get_media") as machine:
+            return t.cast("str | None", machine["media"])
+
+    def insert_media(self, url: str) -> None:
+        with self._file.operation("insert_media", "insert_media") as machine:
+            machine["media"] = url
+
+    def eject_media(self) -> bool:
+        if self.get_media() is None:
+            return False
+        with self._file.operation("eject_media", "eject_media") as machine:
+            machine["media"] = None
+        return True
+
+
+class FakeAgent:
+    """The deploy ramdisk of a file: answers where the machine was started from media."""
+
+    def __init__(self, file: _File) -> None:
+        self._file = file
+
+    def probe(self) -> tuple[bool, str]:
+        """Return whether the ramdisk answers, and what was seen."""
+        with self._file.operation("probe") as machine:
+            ramdisk = {"answers": True, "after_probes": 0, **machine.get("ramdisk", {})}
+            machine["probes"] = machine.get("probes", 0) + 1
+            if machine["power_state"] != base.POWER_ON or machine.get("booted_from") != base.CDROM:
+                return False, f"the machine is {machine['power_state']}, started from {machine.get('booted_from')}"
+            if not ramdisk["answers"] or machine["probes"] <= ramdisk["after_probes"]:
+                return False, "no answer from the fake ramdisk"
+            return True, "the fake ramdisk answers"
+
+
+class FakeDriver(base.Driver):
+    """One machine that is a file."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node)
+        file = _File(node, self.counters)
+        self.power = FakePower(file, self.counters)
+        self.management = FakeManagement(file)
+        self.boot = FakeVirtualMedia(file)
+        self.agent = FakeAgent(file)
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,221 @@
+"""The Redfish driver: power, boot device and virtual media of one System (DMTF DSP0266, DSP2046)."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from .._errors import BMCResponseError, BMCTimeoutError, UnsupportedOperationError
+from .._node import Node
+from .._wait import retry, wait_until
+from . import base
+from .redfish_quirks import Quirk, quirk_of
+from .redfish_session import Session
+
+POWER_STATES = {
+    "On": base.POWER_ON,
+    "Off": base.POWER_OFF,
+    "PoweringOn": base.POWER_OFF,
+    "PoweringOff": base.POWER_ON,
+    "Paused": base.POWER_ON,
+}
+"""Redfish PowerState to ours; a state in between counts as the one that is being left."""
+
+RESET_TYPES = {
+    (base.POWER_ON, False): ("On", "ForceOn"),
+    (base.POWER_OFF, False): ("ForceOff",),
+    (base.POWER_OFF, True): ("GracefulShutdown", "PushPowerButton"),
+}
+"""Wanted state and softness to Redfish ResetType, best first."""
+
+BOOT_SOURCES = {base.CDROM: "Cd", base.DISK: "Hdd", base.PXE: "Pxe"}
+BOOT_DEVICES = {"Cd": base.CDROM, "UsbCd": base.CDROM, "Hdd": base.DISK, "Pxe": base.PXE}
+BOOT_MODES = {"uefi": "UEFI", "bios": "Legacy"}
+
+MEDIA_TIMEOUT = 120
+"""Seconds for a BMC to fetch boot media and report it as inserted."""
+
+
+def _value(item: t.Any) -> str | None:
+    """Return the wire value of a sushy enumeration."""
+    return None if item is None else str(getattr(item, "value", item))
+
+
+class RedfishPower(base.PowerInterface):
+    """Power through ComputerSystem.Reset."""
+
+    def __init__(self, driver: RedfishDriver) -> None:
+        self._driver = driver
+
+    def get_power_state(self) -> str:
+        system = self._driver.read_system("read the power state")
+        state = _value(system.power_state)
+        if state not in POWER_STATES:
+            raise BMCResponseError(f"The BMC reports the power state '{state}'.", node=self._driver.node.name, hint="See its log.")
+        return POWER_STATES[state]
+
+    def set_power_state(self, state: str, *, soft: bool = False) -> bool:
+        if self.get_power_state() == state:
+            return False
+        quirk = self._driver.quirk
+        retry(lambda: self._reset(state, soft), on=(BMCResponseError,), attempts=quirk.reset_attempts, wait=quirk.reset_wait)
+        if state == base.POWER_ON:
+            self._driver.counters.power_ons += 1
+        try:
+            self._await(state)
+        except BMCTimeoutError:
+            if not soft:
+                raise
+            self.set_power_state(state)  # the operating system did not follow: cut the power
+        return True
+
+    def _reset(self, state: str, soft: bool) -> None:
+        system = self._driver.system
+        allowed = {_value(item) for item in system.get_allowed_reset_system_values()}
+        for reset_type in RESET_TYPES[state, soft]:
+            if reset_type in allowed:
+                break
+        else:
+            raise UnsupportedOperationError(
+                f"The BMC can't bring the machine to '{state}'{' softly' if soft else ''}.",
+                node=self._driver.node.name,
+                hint=f"It offers: {', '.join(sorted(filter(None, allowed)))}.",
+            )
+        try:
+            with self._driver.session.translated(f"reset the machine ({reset_type})"):
+                system.reset_system(reset_type)
+        except BMCResponseError:
+            if self.get_power_state() != state:  # a refusal because it is so already is success
+                raise
+
+    def _await(self, state: str) -> None:
+        bmc = self._driver.node.bmc
+        wait_until(self.get_power_state, state, what="power state", node=self._driver.node.name, timeout=bmc.power_timeout)
+
+
+class RedfishManagement(base.ManagementInterface):
+    """Boot override through ComputerSystem.Boot."""
+
+    def __init__(self, driver: RedfishDriver) -> None:
+        self._driver = driver
+
+    def get_boot_device(self) -> base.BootDevice:
+        boot = self._driver.read_system("read the boot device").boot
+        modes = {value: key for key, value in BOOT_MODES.items()}
+        enabled = _value(boot.enabled)
+        device = None if enabled == "Disabled" else BOOT_DEVICES.get(_value(boot.target) or "")
+        return base.BootDevice(device, enabled == "Continuous", modes.get(_value(boot.mode) or ""))
+
+    def set_boot_device(self, device: str, *, mode: str, persistent: bool = False) -> None:
+        persistent = persistent and self._driver.quirk.persistent_override
+        now = self.get_boot_device()
+        if now == base.BootDevice(device, persistent, now.mode) and now.mode in (mode, None):
+            return
+        with self._driver.session.translated(f"boot from {device}"):
+            self._driver.system.set_system_boot_options(
+                target=BOOT_SOURCES[device],
+                enabled="Continuous" if persistent else "Once",
+                mode=None if now.mode in (mode, None) else BOOT_MODES[mode],
+            )
+        seen = self.get_boot_device()
+        if seen.device != device or seen.mode not in (mode, None):
+            raise BMCResponseError(
+                f"The BMC was told to boot from {device} in {mode} mode, and reports {seen.device} in {seen.mode} mode.",
+                node=self._driver.node.name,
+                hint="Set it by hand in the BMC once, or check bm_boot_mode.",
+            )
+
+
+class RedfishVirtualMedia(base.BootInterface):
+    """Boot media through VirtualMedia of the System or of its Manager."""
+
+    def __init__(self, driver: RedfishDriver) -> None:
+        self._driver = driver
+        self._slot: t.Any = None
+
+    def get_media(self) -> str | None:
+        slot = self._get_slot()
+        with self._driver.session.translated("read its virtual media"):
+            slot.refresh(force=True)
+        return (slot.image or "unknown") if slot.inserted else None
+
+    def insert_media(self, url: str) -> None:
+        slot = self._get_slot()
+        if self.get_media() == url:
+            return
+        self.eject_media()
+        with self._driver.session.translated(f"insert {url}"):
+            slot.insert_media(url)
+        self._await("inserted")
+
+    def eject_media(self) -> bool:
+        if self.get_media() is None:
+            return False
+        with self._driver.session.translated("eject its virtual media"):
+            self._slot.eject_media()
+        self._await("empty")
+        return True
+
+    def _await(self, wanted: str) -> None:
+        wait_until(
+            lambda: "empty" if self.get_media() is None else "inserted",
+            wanted,
+            what="virtual media",
+            node=self._driver.node.name,
+            timeout=MEDIA_TIMEOUT,
+        )
+
+    def _get_slot(self) -> t.Any:
+        if self._slot is None:
+            with self._driver.session.translated("list its virtual media"):
+                slots = list(self._list_slots())
+            if not slots:
+                raise UnsupportedOperationError(
+                    "The BMC has no virtual CD drive.",
+                    node=self._driver.node.name,
+                    hint="Check its licence and that virtual media are enabled.",
+                )
+            self._slot = slots[0]
+        return self._slot
+
+    def _list_slots(self) -> t.Iterator[t.Any]:
+        """Yield the drives that take boot media, the best first; newer services have them below the System."""
+        system = self._driver.system
+        parents = [system] if "VirtualMedia" in system.json else system.managers
+        members = [slot for parent in parents for slot in parent.virtual_media.get_members()]
+        for wanted in self._driver.quirk.media_types:
+            yield from (slot for slot in members if wanted in map(_value, slot.media_types))
+
+
+class RedfishDriver(base.Driver):
+    """One System behind one Redfish service."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node)
+        self.session = Session(node.bmc, node.name, self.counters)
+        self.power = RedfishPower(self)
+        self.management = RedfishManagement(self)
+        self.boot = RedfishVirtualMedia(self)
+
+    @property
+    def system(self) -> t.Any:
+        """The System as it was read last."""
+        return self.session.system()
+
+    @property
+    def quirk(self) -> Quirk:
+        """How this vendor's service wants to be treated."""
+        return quirk_of(self.system.manufacturer)
+
+    def read_system(self, doing: str) -> t.Any:
+        """Return the System, read anew."""
+        system = self.system
+        with self.session.translated(doing):
+            system.refresh(force=True)
+        return system
+
+    def close(self) -> None:
+        self.session.close()

@@ -1,0 +1,181 @@
+"""The session with a Redfish service: TLS, log-in, counting, and the translation of sushy's errors."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+try:
+    import sushy
+    import sushy.auth
+    import sushy.connector
+    from requests.adapters import HTTPAdapter
+except ImportError as exc:
+    SUSHY_ERROR: ImportError | None = exc
+    SessionAuth = HTTPAdapter = object
+else:
+    SUSHY_ERROR = None
+    SessionAuth = sushy.auth.SessionAuth
+
+from .._dependency import require
+from .._errors import (
+    BareMetalError,
+    BMCAuthenticationError,
+    BMCConnectionError,
+    BMCResponseError,
+    InvalidRequestError,
+    UnsupportedOperationError,
+)
+from .._node import BMC
+from .base import Counters
+
+CONNECT_TIMEOUT = 10
+"""Seconds for the TCP connection; a silent address fails after three tries."""
+
+
+class _Auth(SessionAuth):  # type: ignore[misc]
+    """A session where the service offers one, else basic authentication; refused credentials are sent once."""
+
+    def _do_authenticate(self) -> None:
+        root = self._root_resource.json
+        if "SessionService" not in root and "Sessions" not in root.get("Links", {}):
+            self._connector.set_http_basic_auth(self._username, self._password)
+            return
+        try:
+            super()._do_authenticate()
+        except (sushy.exceptions.AccessError, sushy.exceptions.ConnectionError):
+            raise
+        except sushy.exceptions.SushyError:  # offered and not there: seen on old firmware
+            self.reset_session_attrs()
+            self._connector.set_http_basic_auth(self._username, self._password)
+
+
+class _PinAdapter(HTTPAdapter):  # type: ignore[misc]
+    """Trusts exactly the certificate with one SHA-256 digest, whoever signed it."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+        super().__init__()
+
+    def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().init_poolmanager(*args, assert_fingerprint=self._fingerprint, **kwargs)
+
+
+class Session:
+    """One session with one service; opened at the first use, always closed."""
+
+    def __init__(self, bmc: BMC, node: str, counters: Counters) -> None:
+        require("sushy", SUSHY_ERROR)
+        self._bmc = bmc
+        self._node = node
+        self._counters = counters
+        self._url, self._system_path = split_address(bmc)
+        self._auth: t.Any = None
+        self._connector: t.Any = None
+        self._system: t.Any = None
+
+    def system(self) -> t.Any:
+        """Return the sushy System, logging in at the first call."""
+        if self._system is None:
+            with self.translated("log in"):
+                self._system = self._open()
+        return self._system
+
+    def _open(self) -> t.Any:
+        pin = str(self._bmc.verify).removeprefix("sha256:") if str(self._bmc.verify).startswith("sha256:") else None
+        self._connector = sushy.connector.Connector(
+            self._url,
+            verify=False if pin else self._bmc.verify,
+            response_callback=self._count,
+            server_side_retries=3,
+            server_side_retries_delay=1,
+            default_request_timeout=self._bmc.timeout,
+            connect_timeout=min(CONNECT_TIMEOUT, self._bmc.timeout),
+        )
+        if pin:
+            self._connector._session.mount("https://", _PinAdapter(pin.replace(":", "")))
+        self._auth = _Auth(self._bmc.username, self._bmc.password)
+        root = sushy.Sushy(self._url, auth=self._auth, connector=self._connector)
+        return root.get_system(self._system_path or self._member_path(root))
+
+    def _member_path(self, root: t.Any) -> str | None:
+        """Return the path of the wanted System: ids differ by vendor, so the collection is asked."""
+        if self._bmc.system_id is None:
+            return None
+        paths: list[str] = list(root.get_system_collection().members_identities)
+        for path in paths:
+            if path.rstrip("/").rpartition("/")[2] == self._bmc.system_id:
+                return path
+        raise InvalidRequestError(
+            f"The BMC {self._url} has no System '{self._bmc.system_id}'.",
+            node=self._node,
+            hint=f"Set bm_bmc.system_id to one of: {', '.join(path.rpartition('/')[2] for path in paths) or 'none'}.",
+        )
+
+    def _count(self, dummy: object) -> None:
+        self._counters.bmc_requests += 1
+
+    def close(self) -> None:
+        """Delete the session on the BMC and close the connection; a BMC that is away is not an error now."""
+        if self._auth is not None:
+            with contextlib.suppress(sushy.exceptions.SushyError):
+                self._auth.close()
+        if self._connector is not None:
+            self._connector.close()
+        self._system = self._auth = self._connector = None
+
+    @contextlib.contextmanager
+    def translated(self, doing: str) -> t.Iterator[None]:
+        """Turn sushy's errors into ours, naming what was being done."""
+        try:
+            yield
+        except sushy.exceptions.SushyError as exc:
+            raise translate(exc, f"The BMC {self._url} could not {doing}", self._node) from exc
+
+
+def split_address(bmc: BMC) -> tuple[str, str | None]:
+    """Return the URL of the service and, where the address names a System, its path."""
+    scheme, separator, rest = bmc.address.partition("://")
+    if not separator:
+        scheme, rest = "https", bmc.address
+    host, slash, path = rest.partition("/")
+    scheme = {"redfish": "https", "redfish+http": "http"}.get(scheme, scheme)
+    return f"{scheme}://{host}", f"{slash}{path}" if "/Systems/" in path else None
+
+
+def translate(exc: t.Any, failed: str, node: str) -> BareMetalError:
+    """Return our error for one of sushy's; the most special first."""
+    errors = sushy.exceptions
+    reason = str(exc).splitlines()[0]
+    if isinstance(exc, errors.AccessError):
+        return BMCAuthenticationError(
+            f"{failed}: it refused the credentials.",
+            node=node,
+            hint="Correct bm_bmc.username and bm_bmc.password; they are not tried again, since accounts lock out.",
+        )
+    if isinstance(exc, errors.ConnectionError):
+        return _connection_error(reason, failed, node)
+    if isinstance(exc, (errors.InvalidParameterValueError, errors.MissingActionError, errors.MissingAttributeError)):
+        return UnsupportedOperationError(f"{failed}: {reason}", node=node, hint="This BMC does not offer it.")
+    status = getattr(exc, "status_code", None)
+    busy = isinstance(exc, errors.ServerSideError) or status in (409, 429)
+    return BMCResponseError(f"{failed}: {reason}", node=node, hint="See the BMC's own log.", retryable=busy)
+
+
+def _connection_error(reason: str, failed: str, node: str) -> BMCConnectionError:
+    if "certificate" in reason.lower() or "fingerprint" in reason.lower():
+        return BMCConnectionError(
+            f"{failed}: its certificate is not trusted: {reason}",
+            node=node,
+            retryable=False,
+            hint="Set bm_bmc.verify to the CA's file, or to sha256:<digest of the certificate>.",
+        )
+    return BMCConnectionError(
+        f"{failed}: it can't be reached: {reason}",
+        node=node,
+        hint="Check bm_bmc.address, the BMC's network and its power.",
+    )

@@ -1,0 +1,161 @@
+"""A node as the inventory describes it: typed, checked, frozen. No I/O."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import typing as t
+from urllib.parse import urlsplit
+
+from . import _contract as contract
+from ._errors import InvalidRequestError
+
+Params = t.Mapping[str, t.Any]
+
+_COMPRESSION = {".gz": "gz", ".xz": "xz", ".zst": "zst", ".bz2": "bz2"}
+_DRIVER_OF_SCHEME = {"fake": "fake", "https": "redfish", "http": "redfish", "redfish": "redfish", "redfish+http": "redfish"}
+
+
+@dataclasses.dataclass(frozen=True)
+class BMC:
+    """How to reach the BMC. ``verify``: true, false, a CA file, or ``sha256:`` and the certificate's digest."""
+
+    address: str
+    username: str | None = None
+    password: str | None = dataclasses.field(default=None, repr=False)
+    verify: bool | str = True
+    system_id: str | None = None
+    timeout: float = 60
+    power_timeout: float = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """What to deploy. ``checksum`` is ``algorithm:hex`` or the URL of a SUMS file; None if none is given."""
+
+    url: str
+    checksum: str | None = None
+    format: str = "raw"
+    compression: str = "auto"
+    ca_path: str | None = None
+    validate_certs: bool = True
+
+    @property
+    def real_compression(self) -> str:
+        """The compression, with ``auto`` answered by the URL's suffix."""
+        if self.compression != "auto":
+            return self.compression
+        return _COMPRESSION.get(os.path.splitext(urlsplit(self.url).path)[1], "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class Ramdisk:
+    """The deploy ramdisk: where it comes from and where it answers. ``timeout`` in seconds."""
+
+    kernel: str | None = None
+    initrd: str | None = None
+    esp: str | None = None
+    iso: str | None = None
+    checksums: str | None = None
+    ssh_key: str | None = None
+    address: str | None = None
+    port: int = 22
+    network: Params | None = None
+    kernel_args: str = ""
+    timeout: float = 1800
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One inventory host that is a machine behind a BMC."""
+
+    name: str
+    driver: str
+    bmc: BMC
+    boot_interface: str
+    boot_mode: str
+    boot_mac: str | None
+    deploy_interface: str
+    image: Image | None
+    root_device: Params
+    config_drive: Params | None
+    ramdisk: Ramdisk
+    boot_server: Params | None
+    deploy_steps: t.Sequence[Params]
+    automated_clean: bool
+    rebuild: bool
+    protected: bool
+    state_dir: str
+
+    @classmethod
+    def from_params(cls, params: Params) -> Node:
+        """Build a node from module options, which are the host variables without their prefix.
+
+        :raises InvalidRequestError: naming the variable, what is wrong and how to put it right.
+        """
+        name = params["name"]
+        _check_name(name)
+        contract.check_names(params.get("variables") or [], node=name)
+        known = contract.HOST_VARIABLES["properties"]
+        contract.check({f"bm_{key}": _given(value) for key, value in params.items() if f"bm_{key}" in known}, node=name)
+        bmc = BMC(**_given(params["bmc"]))
+        image = params.get("image")
+        return cls(
+            name=name,
+            driver=params.get("driver") or _driver_of(bmc.address, name),
+            bmc=bmc,
+            boot_interface=params["boot_interface"],
+            boot_mode=params["boot_mode"],
+            boot_mac=params.get("boot_mac"),
+            deploy_interface=params["deploy_interface"],
+            image=Image(**_given(image)) if image else None,
+            root_device=params.get("root_device") or {},
+            config_drive=_given(params["config_drive"]) if params.get("config_drive") else None,
+            ramdisk=Ramdisk(**_given(params.get("ramdisk") or {})),
+            boot_server=params.get("boot_server"),
+            deploy_steps=params.get("deploy_steps") or (),
+            automated_clean=params["automated_clean"],
+            rebuild=params["rebuild"],
+            protected=params["protected"],
+            state_dir=os.path.expanduser(params["state_dir"]),
+        )
+
+
+def _given(value: t.Any) -> t.Any:
+    """Return the value without the keys that are None: suboptions that were not given."""
+    if isinstance(value, dict):
+        return {key: item for key, item in value.items() if item is not None}
+    return value
+
+
+def _check_name(name: str) -> None:
+    if not name or name.startswith((".", "-")) or "/" in name or not name.isprintable() or " " in name:
+        raise InvalidRequestError(
+            f"'{name}' can't be the name of a node.",
+            hint="Use an inventory host name without slash or space, not starting with '.' or '-'.",
+        )
+
+
+def _driver_of(address: str, name: str) -> str:
+    """Return the driver that the scheme of a BMC address means; without a scheme it is Redfish."""
+    scheme = address.partition("://")[0] if "://" in address else "https"
+    driver = _DRIVER_OF_SCHEME.get(scheme)
+    if driver is None:
+        raise InvalidRequestError(
+            f"The scheme '{scheme}' of bm_bmc.address is unknown.",
+            node=name,
+            hint=f"Known are: {', '.join(sorted(_DRIVER_OF_SCHEME))}.",
+        )
+    return driver
+
+
+def digest_of(value: t.Any) -> str:
+    """Return ``sha256:hex`` of a JSON value, the same for the same content."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -1,0 +1,107 @@
+"""Who holds a reservation: the run, in words that another run can check."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import typing as t
+from pathlib import Path
+
+
+class Owner(t.NamedTuple):
+    """One run: a process on a controller.
+
+    ``boot`` and ``namespace`` tell apart controllers that share a host name (reboots, containers);
+    ``started`` is the process's start time in clock ticks since boot, so a reused pid is not taken
+    for the run.
+    """
+
+    user: str
+    host: str
+    pid: int
+    started: str
+    boot: str
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host} pid={self.pid} started={self.started} boot={self.boot} ns={self.namespace}"
+
+    @property
+    def controller(self) -> str:
+        """The controller without the process."""
+        return self.host
+
+    @classmethod
+    def parse(cls, text: str) -> Owner | None:
+        """Return the owner that ``str()`` has written, or None where the text is something else."""
+        words = text.split()
+        if len(words) != 5 or "@" not in words[0]:
+            return None
+        user, dummy, host = words[0].partition("@")
+        fields = dict(word.split("=", 1) for word in words[1:] if "=" in word)
+        try:
+            return cls(user, host, int(fields["pid"]), fields["started"], fields["boot"], fields["ns"])
+        except (KeyError, ValueError):
+            return None
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _start_time(pid: int) -> str | None:
+    """Return the start time of a living process (field 22 of proc(5)'s stat), None if there is none."""
+    stat = _read(f"/proc/{pid}/stat")
+    if stat:
+        after_name = stat.rpartition(")")[2].split()
+        return None if after_name[0] in "ZX" else after_name[19]
+    if Path("/proc/self/stat").exists():
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return "unknown"
+
+
+def _namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid").strip("pid:[]")
+    except OSError:
+        return "none"
+
+
+def current_owner(pid: int) -> Owner:
+    """Return the owner that stands for process ``pid`` of this controller."""
+    return Owner(
+        user=getpass.getuser(),
+        host=socket.gethostname(),
+        pid=pid,
+        started=_start_time(pid) or "unknown",
+        boot=_read("/proc/sys/kernel/random/boot_id")[:8] or "none",
+        namespace=_namespace(),
+    )
+
+
+def is_dead(text: str, here: Owner) -> bool:
+    """Say whether the run named by ``text`` is known to have ended.
+
+    Only a run of the same controller, since the same boot and in the same pid namespace, can be
+    known to be dead; of any other nothing is known, and its reservation must expire.
+
+    :param here: any owner of this controller.
+    """
+    owner = Owner.parse(text)
+    if owner is None or owner[1:2] + owner[4:] != here[1:2] + here[4:]:
+        return False
+    return _start_time(owner.pid) != owner.started

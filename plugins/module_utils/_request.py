@@ -1,0 +1,57 @@
+"""One call of an operation: what it gets and what it gives back."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ._drivers.base import Driver
+from ._node import Node
+from ._store import NodeRecord, Store
+from ._task import Task
+
+Result = dict[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What an operation works with. ``owner`` stands for the run; ``params`` are the module's options."""
+
+    node: Node
+    params: t.Mapping[str, t.Any]
+    store: Store
+    driver: Driver
+    owner: str
+    check_mode: bool
+
+    @property
+    def reservation_timeout(self) -> float:
+        """Seconds that a reservation outlives its run."""
+        return float(self.params["reservation_timeout"])
+
+
+def state_of(record: NodeRecord | None) -> Result:
+    """Return the part of a result that tells where a node is."""
+    if record is None:
+        return {"provision_state": None, "power_state": None, "last_error": None}
+    return {
+        "provision_state": record.provision_state,
+        "target_provision_state": record.target_provision_state,
+        "power_state": record.power_state,
+        "last_error": record.last_error,
+    }
+
+
+def task_result(task: Task, **more: t.Any) -> Result:
+    """Return the result of an operation that held the node."""
+    return {
+        **state_of(task.record),
+        "previous_provision_state": task.previous_provision_state,
+        "transitions": task.transitions,
+        "phases": {name: round(seconds, 3) for name, seconds in task.phases.items()},
+        **more,
+    }

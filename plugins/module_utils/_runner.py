@@ -1,0 +1,59 @@
+"""The only place where errors become results: opens store and driver, runs one operation, closes both."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from . import _owner as owners
+from ._drivers.registry import connect
+from ._errors import BareMetalError
+from ._node import Node, Params
+from ._request import Request, Result, state_of
+from ._store import Store
+
+Operation = t.Callable[[Request], Result]
+
+
+def execute(operation: Operation, params: Params, *, owner: str, check_mode: bool = False) -> Result:
+    """Run an operation and return the module's result; ``failed`` and ``error`` are set where it failed."""
+    name = params.get("name") or ""
+    store: Store | None = None
+    result: Result = {"changed": False, "node": name, "bmc_requests": 0, "power_ons": 0, "transitions": [], "phases": {}}
+    try:
+        node = Node.from_params(params)
+        store = Store(store_url(params))
+        with contextlib.closing(store), connect(node) as driver:
+            try:
+                result.update(operation(Request(node, params, store, driver, owner, check_mode)))
+            except BareMetalError:
+                result.update(state_of(store.get(node.name)))
+                raise
+            finally:
+                result.update(bmc_requests=driver.counters.bmc_requests, power_ons=driver.counters.power_ons)
+    except BareMetalError as exc:
+        exc.node = exc.node or name
+        result.update(exc.to_result(), failed=True)
+    return result
+
+
+def store_url(params: Params) -> str:
+    """Return the SQLAlchemy URL of the state store; by default a file in the state directory."""
+    return params.get("store") or f"sqlite:///{os.path.expanduser(params['state_dir'])}/store.db"
+
+
+def run_module(operation: Operation, argument_spec: dict[str, t.Any]) -> None:
+    """Run an operation as an Ansible module; the run that it belongs to is given, or is the parent process."""
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
+    owner = module.params["owner"] or str(owners.current_owner(os.getppid()))
+    result = execute(operation, module.params, owner=owner, check_mode=module.check_mode)
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)

@@ -1,0 +1,168 @@
+"""The contract of the host variables as JSON Schema (draft 2020-12): data only.
+
+``docs/host_variables.schema.json`` is this, written out for editors. Secrets are not in the schema's
+errors: a value is never quoted from below ``bm_bmc.password`` or ``bm_config_drive``.
+"""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+Schema = dict[str, t.Any]
+
+
+def _object(properties: Schema, *, required: tuple[str, ...] = (), title: str = "") -> Schema:
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False, "required": list(required)}
+    return {**schema, "description": title} if title else schema
+
+
+def _string(title: str, **more: t.Any) -> Schema:
+    return {"type": "string", "description": title, **more}
+
+
+def _boolean(title: str) -> Schema:
+    return {"type": "boolean", "description": title}
+
+
+def _seconds(title: str) -> Schema:
+    return {"type": "number", "exclusiveMinimum": 0, "description": f"{title}, in seconds"}
+
+
+_HTTP_URL = {"pattern": "^(https?|file)://"}
+_MAC = {"pattern": "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$"}
+_HINT: Schema = {"type": ["string", "integer", "number", "boolean"]}
+
+BMC = _object(
+    {
+        "address": _string("URL or host name of the BMC; fake:///path for the fake driver", minLength=1),
+        "username": _string("Account on the BMC"),
+        "password": _string("Its password"),
+        "verify": {"type": ["boolean", "string"], "description": "true, false, a CA file, or sha256:<hex> of the certificate"},
+        "system_id": _string("Which System, where the BMC has several; its @odata.id's last part"),
+        "timeout": _seconds("Limit for one request"),
+        "power_timeout": _seconds("Limit for a power change to come true"),
+    },
+    required=("address",),
+    title="How to reach the node's BMC",
+)
+
+IMAGE = _object(
+    {
+        "url": _string("Where the image is", **_HTTP_URL),
+        "checksum": _string("algorithm:hex (sha256, sha512 …), or the URL of a SUMS file", minLength=8),
+        "format": _string("What the image is, uncompressed", enum=["raw", "qcow2", "iso"]),
+        "compression": _string("auto goes by the URL's suffix", enum=["auto", "none", "gz", "xz", "zst", "bz2"]),
+        "ca_path": _string("CA file for an https URL, on the node that fetches"),
+        "validate_certs": _boolean("Verify the certificate of an https URL"),
+    },
+    required=("url",),
+    title="What to deploy",
+)
+
+ROOT_DEVICE = _object(
+    {
+        key: _HINT
+        for key in (
+            "size", "model", "vendor", "serial", "wwn", "wwn_with_extension", "wwn_vendor_extension",
+            "name", "rotational", "hctl", "by_path", "tran",
+        )
+    },
+    title="Hints that exactly one disk must fit; Ironic's keys and operators",
+)  # fmt: skip
+
+CONFIG_DRIVE = _object(
+    {
+        "meta_data": {"type": "object", "description": "OpenStack meta_data.json: hostname, public_keys …"},
+        "user_data": {"type": ["string", "object"], "description": "cloud-init's user data"},
+        "network_data": {"type": "object", "description": "OpenStack network_data.json"},
+        "vendor_data": {"type": "object", "description": "OpenStack vendor_data.json"},
+        "iso": _string("A finished config drive, base64 (gzip allowed)"),
+        "url": _string("Where a finished config drive is", **_HTTP_URL),
+    },
+    title="What cloud-init finds on the config drive",
+)
+
+RAMDISK = _object(
+    {
+        "kernel": _string("URL of the deploy ramdisk's kernel", pattern="^http://"),
+        "initrd": _string("URL of the deploy ramdisk", pattern="^http://"),
+        "esp": _string("File on the controller: the boot loader that build_ramdisk made"),
+        "iso": _string("URL of finished boot media, instead of kernel, initrd and esp", pattern="^https?://"),
+        "checksums": _string("File on the controller: SHA256SUMS of kernel and initrd, made by build_ramdisk"),
+        "ssh_key": _string("File on the controller: private key that finished boot media (iso) accept"),
+        "address": _string("Where the ramdisk answers on SSH; default is ansible_host"),
+        "port": {"type": "integer", "minimum": 1, "maximum": 65535, "description": "TCP port of its SSH server"},
+        "network": _object(
+            {
+                "address": _string("Address with prefix length, such as 192.0.2.11/24", pattern="^[0-9A-Fa-f.:]+/[0-9]{1,3}$"),
+                "gateway": _string("Default gateway"),
+                "dns": {"type": "array", "items": {"type": "string"}, "description": "Name servers"},
+                "mac": _string("MAC of the port that gets the address; default is bm_boot_mac", **_MAC),
+            },
+            required=("address",),
+            title="Static network for a site without DHCP",
+        ),
+        "kernel_args": _string("More kernel parameters", pattern="^[A-Za-z0-9_.,:=/@%+ -]*(?!\\n)$"),
+        "timeout": _seconds("Limit for the ramdisk to answer on SSH after power-on"),
+    },
+    title="The deploy ramdisk",
+)
+
+STEP = _object(
+    {
+        "step": _string("Name of the step", minLength=1),
+        "interface": _string("The driver's interface that has the step", enum=["power", "management", "boot", "deploy"]),
+        "priority": {"type": "integer", "minimum": 0, "maximum": 999, "description": "Higher runs earlier; 0 switches off"},
+        "tasks": _string("Ansible task file that runs in the ramdisk, instead of a driver's step"),
+        "args": {"type": "object", "description": "Arguments of the step; step_args in a task file"},
+    },
+    required=("step", "priority"),
+)
+
+
+def _steps(title: str) -> Schema:
+    return {"type": "array", "items": STEP, "description": title}
+
+
+HOST_VARIABLES: Schema = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Host variables of baremetal.lifecycle",
+    "type": "object",
+    "properties": {
+        "bm_driver": _string("Default from the scheme of bm_bmc.address", enum=["redfish", "fake"]),
+        "bm_bmc": BMC,
+        "bm_boot_interface": _string("How the ramdisk gets to the node", enum=["virtual_media"]),
+        "bm_boot_mode": _string("Firmware mode", enum=["uefi", "bios"]),
+        "bm_boot_mac": _string("MAC of the port that boots and carries the ramdisk's address", **_MAC),
+        "bm_deploy_interface": _string("direct writes a disk image, ramdisk boots media as the instance", enum=["direct", "ramdisk", "noop"]),
+        "bm_image": IMAGE,
+        "bm_root_device": ROOT_DEVICE,
+        "bm_config_drive": CONFIG_DRIVE,
+        "bm_ramdisk": RAMDISK,
+        "bm_boot_server": _object(
+            {"path": _string("Folder on the controller"), "url": _string("URL under which BMC and node find it", pattern="^https?://")},
+            required=("path", "url"),
+            title="Where boot media for one deployment are published",
+        ),
+        "bm_capabilities": {"type": "object", "description": "Capabilities, for step templates"},
+        "bm_traits": {"type": "array", "items": {"type": "string"}, "description": "Traits, for step templates and allocation"},
+        "bm_resource_class": _string("Resource class, for allocation"),
+        "bm_store": _string("SQLAlchemy URL of the state store", minLength=1),
+        "bm_state_dir": _string("Folder on the controller for keys and config drives", minLength=1),
+        "bm_reservation_timeout": _seconds("How long a reservation outlives its run, where the run can't be seen"),
+        "bm_automated_clean": _boolean("Clean a node on its way to available; false until cleaning exists"),
+        "bm_rebuild": _boolean("Allow an active node to be deployed anew"),
+        "bm_protected": _boolean("Refuse a rebuild"),
+        "bm_deploy_steps": _steps("User's steps of a deployment"),
+        "bm_clean_steps": _steps("User's steps of cleaning"),
+        "bm_service_steps": _steps("User's steps of a service"),
+        "bm_devices": {"type": "array", "items": {"type": "string"}, "description": "Only these count as disks; for tests with files"},
+    },
+    "additionalProperties": False,
+    "required": ["bm_bmc"],
+}
+"""Everything that may be set for a node, by variable name."""

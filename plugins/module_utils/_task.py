@@ -1,0 +1,176 @@
+"""A task on a node: reservation, state changes, last_error and history.
+
+The state is in the store before hardware is touched; whoever loses the reservation can't write any more.
+"""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import time
+import typing as t
+
+from . import _machine as machine
+from . import _owner as owners
+from . import _states as states
+from ._errors import BareMetalError, InvalidStateError, NodeInMaintenanceError, NodeLockedError
+from ._node import Node
+from ._store import HistoryEntry, NodeRecord, Store
+
+_STARTING = frozenset(states.VERBS.values()) | {"rebuild"}
+"""Events with which new work starts, so that the last error is of no interest any more."""
+
+
+class Task:
+    """A node that this run holds."""
+
+    def __init__(self, store: Store, record: NodeRecord, owner: str, timeout: float) -> None:
+        self.record = record
+        self.previous_provision_state = record.provision_state
+        self.transitions: list[str] = []
+        self.phases: dict[str, float] = {}
+        self._store = store
+        self._owner = owner
+        self._timeout = timeout
+
+    def process_event(self, event: str, *, message: str | None = None) -> None:
+        """Advance the state machine by ``event`` and save, with a history row, in one transaction.
+
+        :raises InvalidStateError: not allowed in this state; the node is as it was.
+        """
+        record = self.record
+        transition = machine.advance(record.provision_state, event, node=record.name)
+        now = time.time()
+        entry = HistoryEntry(
+            node=record.name,
+            event=event,
+            from_state=transition.state,
+            to_state=transition.to,
+            seconds=round(now - record.provision_updated_at, 3),
+            owner=self._owner,
+            message=message,
+            at=now,
+        )
+        record.provision_state, record.target_provision_state = transition.to, transition.target
+        record.provision_updated_at = now
+        if event in _STARTING:
+            record.last_error = None
+        elif event == "fail":
+            record.last_error = message
+        self.transitions.append(f"{transition.state} -> {transition.to}")
+        self._store.save(record, self._owner, entry)
+
+    def note(self, event: str, message: str, *, seconds: float | None = None) -> None:
+        """Save the record, with a history row that is not a change of state."""
+        entry = HistoryEntry(node=self.record.name, event=event, owner=self._owner, message=message, seconds=seconds)
+        self._store.save(self.record, self._owner, entry)
+
+    def fail(self, message: str) -> None:
+        """Bring a node that is being worked on into its failed state; elsewhere only note the error."""
+        if machine.is_working(self.record.provision_state):
+            self.process_event("fail", message=message)
+        else:
+            self.note("error", message)
+
+    def renew(self) -> None:
+        """Prolong the reservation.
+
+        :raises NodeLockedError: it was lost to another run.
+        """
+        if not self._store.reserve(self.record.name, self._owner, self.record.reservation_purpose or "", self._timeout):
+            raise NodeLockedError("The reservation was lost to another run.", node=self.record.name, hint="Run again.")
+
+    def release(self) -> None:
+        """Give the reservation up. Idempotent."""
+        self._store.release(self.record.name, self._owner)
+
+
+@contextlib.contextmanager
+def acquire(
+    store: Store,
+    node: Node,
+    owner: str,
+    purpose: str,
+    *,
+    timeout: float,
+    in_maintenance: bool = False,
+    on_failure: t.Callable[[Task, BareMetalError], None] | None = None,
+) -> t.Iterator[Task]:
+    """Reserve a node for the time of the block.
+
+    The reservation stays while the node is in a state in which a run works on it: the next task of the same
+    run goes on with it. An error that leaves the block fails the node first, then releases it.
+
+    :param purpose: what for, in a word; shown to whom it locks out.
+    :param timeout: seconds that the reservation outlives its run, where that run can't be seen.
+    :param in_maintenance: whether a node in maintenance may be taken.
+    :param on_failure: what to tidy up after an error, once the failed state is in the store.
+    :raises NodeInMaintenanceError: an operator has set the node aside; nothing was touched.
+    :raises NodeLockedError: another live run holds it; nothing was touched.
+    """
+    record = store.ensure_node(node.name, node.driver)
+    if not in_maintenance:
+        check_maintenance(record)
+    _reserve(store, record, owner, purpose, timeout)
+    task = Task(store, store.get(node.name) or record, owner, timeout)
+    try:
+        yield task
+    except BareMetalError as exc:
+        if not isinstance(exc, (InvalidStateError, NodeLockedError)):
+            task.fail(exc.message)
+            if on_failure:
+                on_failure(task, exc)
+        raise
+    finally:
+        if not machine.is_working(task.record.provision_state):
+            task.release()
+
+
+def check_maintenance(record: NodeRecord) -> None:
+    """Refuse a node that is in maintenance.
+
+    :raises NodeInMaintenanceError: with the reason that was given.
+    """
+    if record.maintenance:
+        raise NodeInMaintenanceError(
+            f"Node {record.name} is in maintenance: {record.maintenance_reason or 'no reason was given'}.",
+            node=record.name,
+            hint="Clear it with bm_state and maintenance: false.",
+        )
+
+
+def check_lock(record: NodeRecord, owner: str) -> None:
+    """Refuse a node that another live run holds.
+
+    :raises NodeLockedError: with the holder, since when and what for.
+    """
+    holder = record.reservation
+    if holder in (None, owner) or (record.reservation_expires or 0) < time.time() or _is_dead(str(holder), owner):
+        return
+    since = datetime.datetime.fromtimestamp(record.reservation_since or 0, datetime.timezone.utc)
+    raise NodeLockedError(
+        f"Node {record.name} is reserved by {holder} since {since:%Y-%m-%d %H:%M:%S} UTC for '{record.reservation_purpose}'.",
+        node=record.name,
+        hint="Wait for that run; if it is dead, the reservation ends by itself, on its own controller at once.",
+    )
+
+
+def _reserve(store: Store, record: NodeRecord, owner: str, purpose: str, timeout: float) -> None:
+    """Take the reservation, also from a run that is known to be dead."""
+    if store.reserve(record.name, owner, purpose, timeout):
+        return
+    current = store.get(record.name) or record
+    check_lock(current, owner)
+    if not store.reserve(record.name, owner, purpose, timeout, instead_of=current.reservation):
+        check_lock(store.get(record.name) or current, owner)
+    entry = HistoryEntry(node=record.name, event="takeover", owner=owner, message=f"from {current.reservation}")
+    store.save(store.get(record.name) or current, owner, entry)
+
+
+def _is_dead(holder: str, owner: str) -> bool:
+    here = owners.Owner.parse(owner)
+    return here is not None and owners.is_dead(holder, here)

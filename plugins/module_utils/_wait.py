@@ -1,0 +1,72 @@
+"""Waiting and trying again: always bounded, and always telling what was seen last."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+try:
+    import tenacity
+except ImportError as exc:
+    TENACITY_ERROR: ImportError | None = exc
+else:
+    TENACITY_ERROR = None
+
+from ._dependency import require
+from ._errors import BMCTimeoutError, BMCConnectionError
+
+T = t.TypeVar("T")
+
+
+def retry(function: t.Callable[[], T], *, on: tuple[type[Exception], ...], attempts: int = 3, wait: float = 1.0) -> T:
+    """Call ``function`` until it succeeds, at most ``attempts`` times, with growing, jittered pauses.
+
+    Only errors of the classes ``on`` that call themselves retryable are tried again; the last one is raised.
+    """
+    require("tenacity", TENACITY_ERROR)
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(lambda exc: isinstance(exc, on) and getattr(exc, "retryable", True)),
+        stop=tenacity.stop_after_attempt(attempts),
+        wait=tenacity.wait_exponential_jitter(initial=wait, max=wait * 8, jitter=wait),
+        reraise=True,
+    )
+    return retrying(function)
+
+
+def wait_until(
+    read: t.Callable[[], str | None],
+    wanted: str,
+    *,
+    what: str,
+    node: str,
+    timeout: float,
+    interval: float = 1.0,
+) -> None:
+    """Read until the answer is ``wanted``. A BMC that is away for a moment does not end the wait.
+
+    :param what: what is read, for the message: "power state".
+    :param timeout: limit in seconds.
+    :raises BMCTimeoutError: with the limit and what was seen last.
+    """
+    started = time.monotonic()
+    seen: object = None
+    while True:
+        try:
+            seen = read()
+        except BMCConnectionError as exc:
+            if not exc.retryable:
+                raise
+            seen = exc.message
+        if seen == wanted:
+            return
+        if time.monotonic() - started >= timeout:
+            raise BMCTimeoutError(
+                f"The {what} of node {node} did not become '{wanted}' within {timeout:g} s; last seen: {seen!r}.",
+                node=node,
+                hint="Look at the machine's console and at its BMC's log, then run again.",
+            )
+        time.sleep(min(interval, max(0.0, timeout - (time.monotonic() - started))))

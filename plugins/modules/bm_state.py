@@ -1,0 +1,150 @@
+#!/usr/bin/python
+"""Read the state of a node, change it, or wait for it."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: bm_state
+short_description: Read the state of a node, change it, or wait for it
+version_added: 0.1.0
+author: baremetal.lifecycle contributors (@baremetal-lifecycle)
+description:
+  - Reads the node's record; applies an event of the state machine; waits for a state within a limit; sets and clears maintenance.
+  - What is asked for is done in the order maintenance, event, wait.
+extends_documentation_fragment:
+  - baremetal.lifecycle.node
+  - baremetal.lifecycle.node.attributes
+options:
+  event:
+    description:
+      - Event of the state machine, or a verb that means one.
+      - V(fail) of a node that has failed already, or on which nobody works, changes nothing.
+    type: str
+    choices: [abort, active, adopt, clean, delete, deleted, deploy, done, fail, hold, inspect, manage, provide, rebuild, rescue, resume, service, undeploy, unhold, unrescue, wait]
+  last_error:
+    description: Why, for O(event=fail).
+    type: str
+  maintenance:
+    description: Set the node aside, or take it back. A node in maintenance is not deployed.
+    type: bool
+  reason:
+    description: Why the node is set aside.
+    type: str
+  wait_for:
+    description: Wait until the node is in one of these states.
+    type: list
+    elements: str
+    choices: ["active", "adopt failed", "adopting", "available", "clean failed", "clean hold", "clean wait", "cleaning", "deleting", "deploy failed", "deploy hold", "deploying", "enroll", "error", "inspect failed", "inspect wait", "inspecting", "manageable", "rescue", "rescue failed", "rescue wait", "rescuing", "service failed", "service hold", "service wait", "servicing", "unrescue failed", "unrescuing", "verifying", "wait call-back"]
+  timeout:
+    description: Limit for O(wait_for), in seconds.
+    type: float
+    default: 1800
+  read_power:
+    description: Ask the BMC for the power state, instead of telling the one that was seen last.
+    type: bool
+    default: false
+  history:
+    description: Return the node's history.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Set a node aside
+  baremetal.lifecycle.bm_state:
+    name: node01
+    bmc:
+      address: fake:///tmp/node01.json
+    maintenance: true
+    reason: Fan 3 is being replaced
+
+- name: Wait until somebody has deployed it
+  baremetal.lifecycle.bm_state:
+    name: node01
+    bmc:
+      address: fake:///tmp/node01.json
+    wait_for: [active]
+    timeout: 600
+"""
+
+RETURN = r"""
+provision_state:
+  description: The node's provision state now; null where the store has never seen it.
+  returned: always
+  type: str
+  sample: active
+previous_provision_state:
+  description: Its state before.
+  returned: when the node was held
+  type: str
+  sample: available
+transitions:
+  description: Each change of state, in order.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+power_state:
+  description: The power state that was seen last.
+  returned: always
+  type: str
+  sample: power on
+last_error:
+  description: Why the last work failed.
+  returned: always
+  type: str
+bmc_requests:
+  description: Requests that were sent to the BMC.
+  returned: always
+  type: int
+  sample: 12
+power_ons:
+  description: How often the machine was switched on.
+  returned: always
+  type: int
+  sample: 1
+phases:
+  description: Seconds that each step took.
+  returned: always
+  type: dict
+  sample: {}
+error:
+  description: What kind of error; C(type), C(retryable) and C(hint).
+  returned: failure
+  type: dict
+  sample: {"type": "BMCConnectionError", "retryable": true, "hint": "Check bm_bmc.address, the BMC's network and its power."}
+known:
+  description: Whether the store has seen the node.
+  returned: success
+  type: bool
+record:
+  description: The node's record in the store; never a secret in it.
+  returned: when known
+  type: dict
+history:
+  description: What happened to the node, oldest first; C(at), C(event), C(from_state), C(to_state), C(seconds), C(owner), C(message).
+  returned: with O(history)
+  type: list
+  elements: dict
+power_error:
+  description: Why the power state can't be read.
+  returned: with O(read_power), where it can't be read
+  type: str
+"""
+
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import state
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._runner import run_module
+
+
+def main() -> None:
+    """Run the operation as a module: where the task is delegated or asynchronous."""
+    run_module(state.run, state.ARGUMENT_SPEC)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""How an action runs its operation: in Ansible's own worker process, without a module's start-up."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner as owners
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _runner as runner
+
+
+def run_owner() -> str:
+    """Return who this run is: the ansible-playbook process, whose worker calls this."""
+    return str(owners.current_owner(os.getppid()))
+
+
+class OperationAction(ActionBase):  # type: ignore[misc]
+    """Runs ``OPERATION`` in this process, or as a module where the task is delegated or asynchronous."""
+
+    OPERATION: t.ClassVar[t.Any]
+    _supports_async = True
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        owner = self._task.args.get("owner") or run_owner()
+        if self._task.delegate_to or self._task.async_val:
+            args = {**self._task.args, "owner": owner}
+            result.update(self._execute_module(module_args=args, task_vars=task_vars, wrap_async=bool(self._task.async_val)))
+            return result
+        dummy, params = self.validate_argument_spec(argument_spec=self.OPERATION.ARGUMENT_SPEC)
+        plain = json.loads(json.dumps(params))  # without Ansible's tagged types, which databases don't know
+        result.update(runner.execute(self.OPERATION.run, plain, owner=owner, check_mode=self._task.check_mode))
+        return result
