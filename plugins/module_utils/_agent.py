@@ -122,7 +122,18 @@ class Connection:
         """Log in once; return whether the ramdisk answered as the one that was booted, and what was seen."""
         if not self.key.exists():
             return False, f"the key {self.key} is not on this controller"
-        command = ["ssh", "-F", "none", "-o", "BatchMode=yes", *self.ssh_args, "-o", "ControlPath=none", "-i", str(self.key)]
+        command = [
+            "ssh",
+            "-F",
+            "none",
+            "-o",
+            "BatchMode=yes",
+            *self.ssh_args,
+            "-o",
+            "ControlPath=none",
+            "-i",
+            str(self.key),
+        ]
         command += ["-p", str(self.port), f"root@{self.address}", "true"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=CONNECT_TIMEOUT * 4, check=False)

@@ -27,7 +27,9 @@ def check_sources(node: Node, driver: Driver) -> None:
     Connection.of(node, Path(node.state_dir))
     if node.ramdisk.iso:
         return
-    missing = [f"bm_ramdisk.{key}" for key in ("kernel", "initrd", "esp", "checksums") if not getattr(node.ramdisk, key)]
+    missing = [
+        f"bm_ramdisk.{key}" for key in ("kernel", "initrd", "esp", "checksums") if not getattr(node.ramdisk, key)
+    ]
     missing += [] if node.boot_server else ["bm_boot_server"]
     if missing:
         raise InvalidRequestError(
@@ -38,7 +40,11 @@ def check_sources(node: Node, driver: Driver) -> None:
     for key in ("esp", "checksums"):
         path = Path(getattr(node.ramdisk, key)).expanduser()
         if not path.is_file():
-            raise InvalidRequestError(f"bm_ramdisk.{key} is no file on the controller: {path}.", node=node.name, hint="Run playbooks/build_ramdisk.yml.")
+            raise InvalidRequestError(
+                f"bm_ramdisk.{key} is no file on the controller: {path}.",
+                node=node.name,
+                hint="Run playbooks/build_ramdisk.yml.",
+            )
 
 
 def bmc_calls(node: Node) -> list[str]:
@@ -46,7 +52,11 @@ def bmc_calls(node: Node) -> list[str]:
     if node.deploy_interface == "noop":
         return []
     start = ["power off", "insert virtual media", "boot once from cdrom", "power on"]
-    return start if node.deploy_interface == "ramdisk" else [*start, "eject virtual media", "boot from disk", "power off", "power on"]
+    return (
+        start
+        if node.deploy_interface == "ramdisk"
+        else [*start, "eject virtual media", "boot from disk", "power off", "power on"]
+    )
 
 
 class MediaFiles(t.Protocol):
@@ -75,12 +85,16 @@ def publish(node: Node, driver: Driver, files: MediaFiles, deployment: str) -> N
     server: t.Mapping[str, str] = node.boot_server or {}
     token = f"{node.name}-{secrets.token_urlsafe(16)}"
     folder = Path(server["path"]).expanduser() / token
-    write_secret(files.media, json.dumps({"url": f"{server['url'].rstrip('/')}/{token}/boot.iso", "folder": str(folder)}))
+    write_secret(
+        files.media, json.dumps({"url": f"{server['url'].rstrip('/')}/{token}/boot.iso", "folder": str(folder)})
+    )
     try:
         folder.mkdir(mode=0o755, parents=True)
         (folder / "boot.iso").write_bytes(content)
     except OSError as exc:
-        raise InvalidRequestError(f"The boot media can't be published: {exc}.", node=node.name, hint="Check bm_boot_server.path.") from exc
+        raise InvalidRequestError(
+            f"The boot media can't be published: {exc}.", node=node.name, hint="Check bm_boot_server.path."
+        ) from exc
 
 
 def make_media(node: Node, host: KeyPair, client: KeyPair, deployment: str) -> bytes:

@@ -56,7 +56,9 @@ def build(node: Node) -> bytes | None:
         )
     if len(content) > SIZE_LIMIT:
         raise InvalidRequestError(
-            f"The config drive has {len(content)} bytes; at most {SIZE_LIMIT} fit.", node=node.name, hint="Make user_data smaller."
+            f"The config drive has {len(content)} bytes; at most {SIZE_LIMIT} fit.",
+            node=node.name,
+            hint="Make user_data smaller.",
         )
     return content
 
@@ -100,7 +102,9 @@ def _decode(text: str, node: str) -> bytes:
     try:
         return _unzip(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError, OSError) as exc:
-        raise InvalidRequestError(f"bm_config_drive.iso is not base64: {exc}.", node=node, hint="Encode the image with base64.") from exc
+        raise InvalidRequestError(
+            f"bm_config_drive.iso is not base64: {exc}.", node=node, hint="Encode the image with base64."
+        ) from exc
 
 
 def _unzip(content: bytes) -> bytes:

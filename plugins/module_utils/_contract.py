@@ -24,13 +24,16 @@ from ._schema import HOST_VARIABLES
 _SECRET = ("password", "user_data", "vendor_data", "meta_data", "iso")
 
 
-def check(variables: t.Mapping[str, t.Any], *, node: str) -> None:
+def check(variables: t.Mapping[str, t.Any], *, node: str, only_known: bool = False) -> None:
     """Check the variables of a node; None stands for unset.
 
+    :param only_known: leave out names that are not in the contract, instead of refusing them.
     :raises InvalidRequestError: naming the variable, what is wrong and how to put it right.
     """
     require("jsonschema", JSONSCHEMA_ERROR)
     given = {key: value for key, value in variables.items() if value is not None}
+    if only_known:
+        given = {key: value for key, value in given.items() if key in HOST_VARIABLES["properties"]}
     check_names(given, node=node)
     validator = jsonschema.Draft202012Validator(HOST_VARIABLES)
     error = best_match(validator.iter_errors(given))

@@ -18,7 +18,14 @@ from . import _states as states
 from . import _steps as steps
 from ._agent import Connection
 from ._drivers.base import POWER_OFF
-from ._errors import BareMetalError, BMCAuthenticationError, BMCConnectionError, BMCError, InvalidRequestError, InvalidStateError
+from ._errors import (
+    BareMetalError,
+    BMCAuthenticationError,
+    BMCConnectionError,
+    BMCError,
+    InvalidRequestError,
+    InvalidStateError,
+)
 from ._image import resolve_checksum
 from ._machine import allowed_events
 from ._node import Node, digest_of
@@ -90,7 +97,9 @@ def wanted_instance(node: Node) -> dict[str, t.Any]:
     """
     image = node.image
     if node.deploy_interface != "noop" and image is None:
-        raise InvalidRequestError("bm_image is missing.", node=node.name, hint="Say what to deploy: bm_image.url and bm_image.checksum.")
+        raise InvalidRequestError(
+            "bm_image is missing.", node=node.name, hint="Say what to deploy: bm_image.url and bm_image.checksum."
+        )
     checksum = None
     if image is not None and (node.deploy_interface == "direct" or image.checksum):
         checksum = resolve_checksum(image, node.name)
@@ -140,7 +149,9 @@ def _plan_for_active(node: Node, record: NodeRecord, wanted: dict[str, t.Any]) -
             hint="To replace it and lose what is on its disk, set bm_rebuild: true.",
         )
     if node.protected:
-        raise InvalidRequestError(f"Node {node.name} is protected.", node=node.name, hint="Set bm_protected: false to rebuild it.")
+        raise InvalidRequestError(
+            f"Node {node.name} is protected.", node=node.name, hint="Set bm_protected: false to rebuild it."
+        )
     return Plan(PATHS[states.ACTIVE], wanted)
 
 

@@ -27,7 +27,12 @@ def _context(ca_path: str | None, validate_certs: bool) -> ssl.SSLContext:
 
 
 def open_url(
-    url: str, *, node: str, headers: t.Mapping[str, str] | None = None, ca_path: str | None = None, validate_certs: bool = True
+    url: str,
+    *,
+    node: str,
+    headers: t.Mapping[str, str] | None = None,
+    ca_path: str | None = None,
+    validate_certs: bool = True,
 ) -> t.Any:
     """Open a URL for reading.
 
@@ -38,11 +43,16 @@ def open_url(
         return urllib.request.urlopen(request, timeout=TIMEOUT, context=_context(ca_path, validate_certs))
     except urllib.error.HTTPError as exc:
         hint = "Correct the URL, or put the file there." if exc.code == 404 else "Look at the server's log."
-        raise ImageError(f"{url} answers {exc.code} {exc.reason}.", node=node, hint=hint, retryable=exc.code >= 500) from exc
+        raise ImageError(
+            f"{url} answers {exc.code} {exc.reason}.", node=node, hint=hint, retryable=exc.code >= 500
+        ) from exc
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as exc:
         reason = getattr(exc, "reason", exc)
         raise ImageError(
-            f"{url} can't be fetched: {reason}.", node=node, hint="Check the URL, its server and, for https, its certificate.", retryable=True
+            f"{url} can't be fetched: {reason}.",
+            node=node,
+            hint="Check the URL, its server and, for https, its certificate.",
+            retryable=True,
         ) from exc
 
 

@@ -37,7 +37,9 @@ _ALGORITHM_OF_LENGTH = {64: "sha256", 96: "sha384", 128: "sha512"}
 _REFUSED = ("md5", "sha1")
 _MAGIC = {"gz": b"\x1f\x8b", "xz": b"\xfd7zXZ\x00", "zst": b"\x28\xb5\x2f\xfd", "bz2": b"BZh"}
 _HEX = re.compile(r"^[0-9a-fA-F]+$")
-_SUMS_LINE = re.compile(r"^(?P<hex>[0-9a-fA-F]{64,128}) [ *](?P<name>.+)$|^\w+ \((?P<bsd_name>.+)\) = (?P<bsd_hex>[0-9a-fA-F]+)$")
+_SUMS_LINE = re.compile(
+    r"^(?P<hex>[0-9a-fA-F]{64,128}) [ *](?P<name>.+)$|^\w+ \((?P<bsd_name>.+)\) = (?P<bsd_hex>[0-9a-fA-F]+)$"
+)
 
 
 def resolve_checksum(image: Image, node: str) -> str:
@@ -59,7 +61,9 @@ def resolve_checksum(image: Image, node: str) -> str:
     algorithm = algorithm.lower() if separator else _ALGORITHM_OF_LENGTH.get(len(value), "")
     if algorithm in _REFUSED or algorithm not in hashlib.algorithms_available or not _HEX.match(value):
         raise InvalidRequestError(
-            f"bm_image.checksum '{given}' can't be used.", node=node, hint="Give sha256:<hex> or sha512:<hex>; md5 and sha1 prove nothing."
+            f"bm_image.checksum '{given}' can't be used.",
+            node=node,
+            hint="Give sha256:<hex> or sha512:<hex>; md5 and sha1 prove nothing.",
         )
     expected = hashlib.new(algorithm).digest_size * 2
     if expected and len(value) != expected:
@@ -80,7 +84,9 @@ def _from_sums(url: str, image: Image, node: str) -> str:
         match = _SUMS_LINE.match(line)
         if match and (match["name"] or match["bsd_name"]).rpartition("/")[2] == wanted:
             return match["hex"] or match["bsd_hex"]
-    raise ImageError(f"{url} has no checksum of {wanted}.", node=node, hint="Correct bm_image.checksum or bm_image.url.")
+    raise ImageError(
+        f"{url} has no checksum of {wanted}.", node=node, hint="Correct bm_image.checksum or bm_image.url."
+    )
 
 
 def inspect(image: Image, node: str) -> None:
@@ -95,7 +101,9 @@ def inspect(image: Image, node: str) -> None:
     found = next((name for name, magic in _MAGIC.items() if head.startswith(magic)), "none")
     if found != compression:
         raise ImageError(
-            f"{image.url} was declared with compression {compression}, and has {found}.", node=node, hint="Correct bm_image.compression."
+            f"{image.url} was declared with compression {compression}, and has {found}.",
+            node=node,
+            hint="Correct bm_image.compression.",
         )
     content = _decompress(head, compression)
     if content is not None:
@@ -108,7 +116,11 @@ def _decompress(head: bytes, compression: str) -> bytes | None:
         return head
     if compression == "zst":
         return None
-    makers = {"gz": lambda: zlib.decompressobj(31), "xz": lzma.LZMADecompressor, "bz2": bz2.BZ2Decompressor}
+    makers: dict[str, t.Callable[[], t.Any]] = {
+        "gz": lambda: zlib.decompressobj(31),
+        "xz": lzma.LZMADecompressor,
+        "bz2": bz2.BZ2Decompressor,
+    }
     try:
         return bytes(makers[compression]().decompress(head, HEAD_BYTES))
     except (zlib.error, lzma.LZMAError, OSError) as exc:
@@ -122,19 +134,25 @@ def _check_format(image: Image, content: bytes, node: str) -> None:
         wrapper = format_inspector.InspectWrapper(io.BytesIO(content))
         wrapper.read(len(content))
         wrapper.close()
-        names = {str(found) for found in wrapper.formats} - {"raw"}
+        names = {str(found) for found in wrapper.formats or ()} - {"raw"}
     except format_inspector.ImageFormatError as exc:
         raise ImageError(f"{image.url} can't be read as an image: {exc}.", node=node, hint="Make it anew.") from exc
     wanted = {"raw": {"gpt"}, "qcow2": {"qcow2"}, "iso": {"iso", "gpt"}}[image.format]
     if names and not names & wanted:
         raise ImageError(
-            f"{image.url} was declared as {image.format}, and is {' or '.join(sorted(names))}.", node=node, hint="Correct bm_image.format."
+            f"{image.url} was declared as {image.format}, and is {' or '.join(sorted(names))}.",
+            node=node,
+            hint="Correct bm_image.format.",
         )
     if image.format != "raw" and not names:
-        raise ImageError(f"{image.url} was declared as {image.format}, and is not.", node=node, hint="Correct bm_image.format.")
+        raise ImageError(
+            f"{image.url} was declared as {image.format}, and is not.", node=node, hint="Correct bm_image.format."
+        )
     if image.format == "qcow2" and int.from_bytes(content[8:16], "big"):
         raise ImageError(
-            f"{image.url} has a backing file: it is not the whole image.", node=node, hint="Flatten it: qemu-img convert -O qcow2."
+            f"{image.url} has a backing file: it is not the whole image.",
+            node=node,
+            hint="Flatten it: qemu-img convert -O qcow2.",
         )
 
 

@@ -79,7 +79,7 @@ def current_revision(connection: sa.Connection) -> str | None:
 def upgrade(connection: sa.Connection) -> None:
     """Bring the database to the newest revision, inside the connection's transaction."""
     names = list(REVISIONS)
-    revisions = [Revision(name, names[i - 1] if i else None) for i, name in enumerate(names)]
+    revisions: list[t.Any] = [Revision(name, names[i - 1] if i else None) for i, name in enumerate(names)]
     revision_map = RevisionMap(lambda: revisions)
     revision_map.get_revisions("heads")  # links the chain
 

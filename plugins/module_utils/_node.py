@@ -15,11 +15,18 @@ from urllib.parse import urlsplit
 
 from . import _contract as contract
 from ._errors import InvalidRequestError
+from ._schema import HOST_VARIABLES
 
 Params = t.Mapping[str, t.Any]
 
 _COMPRESSION = {".gz": "gz", ".xz": "xz", ".zst": "zst", ".bz2": "bz2"}
-_DRIVER_OF_SCHEME = {"fake": "fake", "https": "redfish", "http": "redfish", "redfish": "redfish", "redfish+http": "redfish"}
+_DRIVER_OF_SCHEME = {
+    "fake": "fake",
+    "https": "redfish",
+    "http": "redfish",
+    "redfish": "redfish",
+    "redfish+http": "redfish",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +109,7 @@ class Node:
         name = params["name"]
         _check_name(name)
         contract.check_names(params.get("variables") or [], node=name)
-        known = contract.HOST_VARIABLES["properties"]
+        known = HOST_VARIABLES["properties"]
         contract.check({f"bm_{key}": _given(value) for key, value in params.items() if f"bm_{key}" in known}, node=name)
         bmc = BMC(**_given(params["bmc"]))
         image = params.get("image")

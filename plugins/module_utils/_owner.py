@@ -93,15 +93,14 @@ def current_owner(pid: int) -> Owner:
     )
 
 
-def is_dead(text: str, here: Owner) -> bool:
-    """Say whether the run named by ``text`` is known to have ended.
+def is_alive(text: str, here: Owner) -> bool | None:
+    """Say whether the run named by ``text`` goes on; None where that can't be seen from here.
 
-    Only a run of the same controller, since the same boot and in the same pid namespace, can be
-    known to be dead; of any other nothing is known, and its reservation must expire.
+    Only a run of the same controller, since the same boot and in the same pid namespace, can be seen.
 
     :param here: any owner of this controller.
     """
     owner = Owner.parse(text)
-    if owner is None or owner[1:2] + owner[4:] != here[1:2] + here[4:]:
-        return False
-    return _start_time(owner.pid) != owner.started
+    if owner is None or (owner.host, owner.boot, owner.namespace) != (here.host, here.boot, here.namespace):
+        return None
+    return _start_time(owner.pid) == owner.started

@@ -44,12 +44,20 @@ def choose(disks: t.Sequence[Disk], hints: t.Mapping[str, t.Any], node: str) -> 
     listed = "; ".join(describe(disk) for disk in (fitting or writable)) or "none"
     if not fitting:
         wanted = f" for the hints {dict(hints)}" if hints else ""
-        raise RootDeviceError(f"No disk fits{wanted}. Disks: {listed}.", node=node, hint="Correct bm_root_device, or look at the disks.")
+        raise RootDeviceError(
+            f"No disk fits{wanted}. Disks: {listed}.", node=node, hint="Correct bm_root_device, or look at the disks."
+        )
+    why = f"fit the hints {dict(hints)}" if hints else "are there and no hints are given"
     raise RootDeviceError(
-        f"{len(fitting)} disks {'fit the hints ' + str(dict(hints)) if hints else 'are there and no hints are given'}: {listed}.",
+        f"{len(fitting)} disks {why}: {listed}.",
         node=node,
         hint="Name one with bm_root_device, best by serial or wwn. A disk not chosen by hints is never written.",
     )
+
+
+def path_of(disk: Disk) -> str:
+    """Return the path that names a disk also after another boot of the ramdisk, where it has one."""
+    return str(disk.get("by_path") or disk["name"])
 
 
 def describe(disk: Disk) -> str:

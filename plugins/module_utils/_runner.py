@@ -12,9 +12,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from . import _contract as contract
 from . import _owner as owners
 from ._drivers.registry import connect
-from ._errors import BareMetalError
+from ._errors import BareMetalError, InvalidRequestError
 from ._node import Node, Params
 from ._request import Request, Result, state_of
 from ._store import Store
@@ -26,7 +27,14 @@ def execute(operation: Operation, params: Params, *, owner: str, check_mode: boo
     """Run an operation and return the module's result; ``failed`` and ``error`` are set where it failed."""
     name = params.get("name") or ""
     store: Store | None = None
-    result: Result = {"changed": False, "node": name, "bmc_requests": 0, "power_ons": 0, "transitions": [], "phases": {}}
+    result: Result = {
+        "changed": False,
+        "node": name,
+        "bmc_requests": 0,
+        "power_ons": 0,
+        "transitions": [],
+        "phases": {},
+    }
     try:
         node = Node.from_params(params)
         store = Store(store_url(params))
@@ -42,6 +50,16 @@ def execute(operation: Operation, params: Params, *, owner: str, check_mode: boo
         exc.node = exc.node or name
         result.update(exc.to_result(), failed=True)
     return result
+
+
+def explain(args: Params, message: str) -> Result:
+    """Return the failed result for options that Ansible has refused: in terms of the host variable, if there is one."""
+    name = str(args.get("name") or "")
+    try:
+        contract.check({f"bm_{key}": value for key, value in args.items()}, node=name, only_known=True)
+    except BareMetalError as exc:
+        return exc.to_result()
+    return InvalidRequestError(message, node=name, hint="See ansible-doc of the module.").to_result()
 
 
 def store_url(params: Params) -> str:

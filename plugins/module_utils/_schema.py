@@ -16,7 +16,12 @@ Schema = dict[str, t.Any]
 
 
 def _object(properties: Schema, *, required: tuple[str, ...] = (), title: str = "") -> Schema:
-    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False, "required": list(required)}
+    schema: Schema = {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "required": list(required),
+    }
     return {**schema, "description": title} if title else schema
 
 
@@ -41,7 +46,10 @@ BMC = _object(
         "address": _string("URL or host name of the BMC; fake:///path for the fake driver", minLength=1),
         "username": _string("Account on the BMC"),
         "password": _string("Its password"),
-        "verify": {"type": ["boolean", "string"], "description": "true, false, a CA file, or sha256:<hex> of the certificate"},
+        "verify": {
+            "type": ["boolean", "string"],
+            "description": "true, false, a CA file, or sha256:<hex> of the certificate",
+        },
         "system_id": _string("Which System, where the BMC has several; its @odata.id's last part"),
         "timeout": _seconds("Limit for one request"),
         "power_timeout": _seconds("Limit for a power change to come true"),
@@ -98,7 +106,9 @@ RAMDISK = _object(
         "port": {"type": "integer", "minimum": 1, "maximum": 65535, "description": "TCP port of its SSH server"},
         "network": _object(
             {
-                "address": _string("Address with prefix length, such as 192.0.2.11/24", pattern="^[0-9A-Fa-f.:]+/[0-9]{1,3}$"),
+                "address": _string(
+                    "Address with prefix length, such as 192.0.2.11/24", pattern="^[0-9A-Fa-f.:]+/[0-9]{1,3}$"
+                ),
                 "gateway": _string("Default gateway"),
                 "dns": {"type": "array", "items": {"type": "string"}, "description": "Name servers"},
                 "mac": _string("MAC of the port that gets the address; default is bm_boot_mac", **_MAC),
@@ -115,9 +125,16 @@ RAMDISK = _object(
 STEP = _object(
     {
         "step": _string("Name of the step", minLength=1),
-        "interface": _string("The driver's interface that has the step", enum=["power", "management", "boot", "deploy"]),
-        "priority": {"type": "integer", "minimum": 0, "maximum": 999, "description": "Higher runs earlier; 0 switches off"},
-        "tasks": _string("Ansible task file that runs in the ramdisk, instead of a driver's step"),
+        "interface": _string(
+            "The driver's interface that has the step", enum=["power", "management", "boot", "deploy"]
+        ),
+        "priority": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 999,
+            "description": "Higher runs earlier; 0 switches off",
+        },
+        "tasks": _string("Absolute path of an Ansible task file that runs in the ramdisk", pattern="^/"),
         "args": {"type": "object", "description": "Arguments of the step; step_args in a task file"},
     },
     required=("step", "priority"),
@@ -138,18 +155,27 @@ HOST_VARIABLES: Schema = {
         "bm_boot_interface": _string("How the ramdisk gets to the node", enum=["virtual_media"]),
         "bm_boot_mode": _string("Firmware mode", enum=["uefi", "bios"]),
         "bm_boot_mac": _string("MAC of the port that boots and carries the ramdisk's address", **_MAC),
-        "bm_deploy_interface": _string("direct writes a disk image, ramdisk boots media as the instance", enum=["direct", "ramdisk", "noop"]),
+        "bm_deploy_interface": _string(
+            "direct writes a disk image, ramdisk boots media as the instance", enum=["direct", "ramdisk", "noop"]
+        ),
         "bm_image": IMAGE,
         "bm_root_device": ROOT_DEVICE,
         "bm_config_drive": CONFIG_DRIVE,
         "bm_ramdisk": RAMDISK,
         "bm_boot_server": _object(
-            {"path": _string("Folder on the controller"), "url": _string("URL under which BMC and node find it", pattern="^https?://")},
+            {
+                "path": _string("Folder on the controller"),
+                "url": _string("URL under which BMC and node find it", pattern="^https?://"),
+            },
             required=("path", "url"),
             title="Where boot media for one deployment are published",
         ),
         "bm_capabilities": {"type": "object", "description": "Capabilities, for step templates"},
-        "bm_traits": {"type": "array", "items": {"type": "string"}, "description": "Traits, for step templates and allocation"},
+        "bm_traits": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Traits, for step templates and allocation",
+        },
         "bm_resource_class": _string("Resource class, for allocation"),
         "bm_store": _string("SQLAlchemy URL of the state store", minLength=1),
         "bm_state_dir": _string("Folder on the controller for keys and config drives", minLength=1),
@@ -160,7 +186,11 @@ HOST_VARIABLES: Schema = {
         "bm_deploy_steps": _steps("User's steps of a deployment"),
         "bm_clean_steps": _steps("User's steps of cleaning"),
         "bm_service_steps": _steps("User's steps of a service"),
-        "bm_devices": {"type": "array", "items": {"type": "string"}, "description": "Only these count as disks; for tests with files"},
+        "bm_devices": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Only these count as disks; for tests with files",
+        },
     },
     "additionalProperties": False,
     "required": ["bm_bmc"],

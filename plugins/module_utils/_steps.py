@@ -68,7 +68,9 @@ def deploy_steps(node: Node) -> list[Step]:
     for key in keys:
         if keys.count(key) > 1:
             raise InvalidRequestError(
-                f"The deploy step '{key}' is there twice.", node=node.name, hint="Give each step in bm_deploy_steps its own name."
+                f"The deploy step '{key}' is there twice.",
+                node=node.name,
+                hint="Give each step in bm_deploy_steps its own name.",
             )
     return sorted(steps, key=lambda step: (-step.priority, _INTERFACE_RANK.index(step.interface), step.step))
 

@@ -73,7 +73,9 @@ _RESERVATION = ("reservation", "reservation_purpose", "reservation_since", "rese
 
 def _engine(url: str) -> sa.Engine:
     try:
-        engine = sa.create_engine(url, **({"connect_args": {"timeout": BUSY_TIMEOUT}} if url.startswith("sqlite") else {}))
+        engine = sa.create_engine(
+            url, **({"connect_args": {"timeout": BUSY_TIMEOUT}} if url.startswith("sqlite") else {})
+        )
     except (ArgumentError, ImportError) as exc:
         raise StoreError(
             f"The store '{_without_password(url)}' can't be used: {exc}.",
@@ -119,8 +121,12 @@ class Store:
                 if migrations.current_revision(connection) != migrations.HEAD:
                     migrations.upgrade(connection)
         metadata = sa.MetaData()
-        self._nodes = sa.Table("nodes", metadata, *(sa.Column(f.name, _column_type(f.name)) for f in dataclasses.fields(NodeRecord)))
-        self._history = sa.Table("history", metadata, sa.Column("id"), *(sa.Column(f.name) for f in dataclasses.fields(HistoryEntry)))
+        self._nodes = sa.Table(
+            "nodes", metadata, *(sa.Column(f.name, _column_type(f.name)) for f in dataclasses.fields(NodeRecord))
+        )
+        self._history = sa.Table(
+            "history", metadata, sa.Column("id"), *(sa.Column(f.name) for f in dataclasses.fields(HistoryEntry))
+        )
 
     def close(self) -> None:
         """Close all connections."""
@@ -177,14 +183,13 @@ class Store:
     def reserve(self, name: str, owner: str, purpose: str, seconds: float, *, instead_of: str | None = None) -> bool:
         """Take or renew the reservation for ``seconds``; say whether the node is now ``owner``'s.
 
-        One conditional UPDATE, so that of many runs exactly one gets the node. Free, expired and one's
-        own reservations are taken.
+        One conditional UPDATE, so that of many runs exactly one gets the node. Free and one's own are taken.
 
-        :param instead_of: another holder whose run is known to be dead.
+        :param instead_of: another holder whose reservation has ended: its run is dead, or it expired.
         """
         now = time.time()
         nodes = self._nodes
-        takeable = [nodes.c.reservation.is_(None), nodes.c.reservation == owner, nodes.c.reservation_expires < now]
+        takeable = [nodes.c.reservation.is_(None), nodes.c.reservation == owner]
         if instead_of is not None:
             takeable.append(nodes.c.reservation == instead_of)
         values = {

@@ -144,33 +144,40 @@ def check_maintenance(record: NodeRecord) -> None:
 
 
 def check_lock(record: NodeRecord, owner: str) -> None:
-    """Refuse a node that another live run holds.
+    """Refuse a node that another live run holds; one that can't be seen from here counts as live until it expires.
 
     :raises NodeLockedError: with the holder, since when and what for.
     """
     holder = record.reservation
-    if holder in (None, owner) or (record.reservation_expires or 0) < time.time() or _is_dead(str(holder), owner):
+    if holder in (None, owner):
+        return
+    alive = is_holder_alive(record, owner)
+    if alive is None:
+        alive = (record.reservation_expires or 0) >= time.time()
+    if not alive:
         return
     since = datetime.datetime.fromtimestamp(record.reservation_since or 0, datetime.timezone.utc)
     raise NodeLockedError(
-        f"Node {record.name} is reserved by {holder} since {since:%Y-%m-%d %H:%M:%S} UTC for '{record.reservation_purpose}'.",
+        f"Node {record.name} is reserved by {holder} since {since:%Y-%m-%d %H:%M:%S} UTC"
+        f" for '{record.reservation_purpose}'.",
         node=record.name,
         hint="Wait for that run; if it is dead, the reservation ends by itself, on its own controller at once.",
     )
 
 
-def _reserve(store: Store, record: NodeRecord, owner: str, purpose: str, timeout: float) -> None:
-    """Take the reservation, also from a run that is known to be dead."""
-    if store.reserve(record.name, owner, purpose, timeout):
-        return
-    current = store.get(record.name) or record
-    check_lock(current, owner)
-    if not store.reserve(record.name, owner, purpose, timeout, instead_of=current.reservation):
-        check_lock(store.get(record.name) or current, owner)
-    entry = HistoryEntry(node=record.name, event="takeover", owner=owner, message=f"from {current.reservation}")
-    store.save(store.get(record.name) or current, owner, entry)
-
-
-def _is_dead(holder: str, owner: str) -> bool:
+def is_holder_alive(record: NodeRecord, owner: str) -> bool | None:
+    """Say whether the run that holds a node goes on; None where that can't be seen, or nobody holds it."""
     here = owners.Owner.parse(owner)
-    return here is not None and owners.is_dead(holder, here)
+    return owners.is_alive(record.reservation, here) if record.reservation and here else None
+
+
+def _reserve(store: Store, record: NodeRecord, owner: str, purpose: str, timeout: float) -> None:
+    """Take the reservation, also from a run that is dead or whose reservation has expired."""
+    holder = record.reservation
+    check_lock(record, owner)
+    if not store.reserve(record.name, owner, purpose, timeout, instead_of=holder):
+        check_lock(store.get(record.name) or record, owner)
+        raise NodeLockedError("Another run was faster to reserve it.", node=record.name, hint="Run again.")
+    if holder not in (None, owner):
+        entry = HistoryEntry(node=record.name, event="takeover", owner=owner, message=f"from {holder}")
+        store.save(store.get(record.name) or record, owner, entry)

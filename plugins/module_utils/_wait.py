@@ -17,7 +17,7 @@ else:
     TENACITY_ERROR = None
 
 from ._dependency import require
-from ._errors import BMCTimeoutError, BMCConnectionError
+from ._errors import BMCConnectionError, BMCTimeoutError
 
 T = t.TypeVar("T")
 
@@ -31,7 +31,7 @@ def retry(function: t.Callable[[], T], *, on: tuple[type[Exception], ...], attem
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(lambda exc: isinstance(exc, on) and getattr(exc, "retryable", True)),
         stop=tenacity.stop_after_attempt(attempts),
-        wait=tenacity.wait_exponential_jitter(initial=wait, max=wait * 8, jitter=wait),
+        wait=tenacity.wait_exponential_jitter(multiplier=wait, max=wait * 8, jitter=wait),
         reraise=True,
     )
     return retrying(function)

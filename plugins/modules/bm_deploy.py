@@ -86,6 +86,11 @@ next_step:
   returned: success
   type: dict
   sample: {"step": "deploy.write_image", "name": "write_image", "tasks": null}
+root_device:
+  description: Path of the disk that was chosen; null before that.
+  returned: success
+  type: str
+  sample: /dev/disk/by-path/pci-0000:05:00.0
 deployment:
   description: The whole deployment in figures, over all runs that it took; C(bmc_requests), C(power_ons), C(phases) and C(seconds).
   returned: success

@@ -25,7 +25,9 @@ options:
       - Event of the state machine, or a verb that means one.
       - V(fail) of a node that has failed already, or on which nobody works, changes nothing.
     type: str
-    choices: [abort, active, adopt, clean, delete, deleted, deploy, done, fail, hold, inspect, manage, provide, rebuild, rescue, resume, service, undeploy, unhold, unrescue, wait]
+    choices:
+      [abort, active, adopt, clean, delete, deleted, deploy, done, fail, hold, inspect, manage,
+       provide, rebuild, rescue, resume, service, undeploy, unhold, unrescue, wait]
   last_error:
     description: Why, for O(event=fail).
     type: str
@@ -39,7 +41,37 @@ options:
     description: Wait until the node is in one of these states.
     type: list
     elements: str
-    choices: ["active", "adopt failed", "adopting", "available", "clean failed", "clean hold", "clean wait", "cleaning", "deleting", "deploy failed", "deploy hold", "deploying", "enroll", "error", "inspect failed", "inspect wait", "inspecting", "manageable", "rescue", "rescue failed", "rescue wait", "rescuing", "service failed", "service hold", "service wait", "servicing", "unrescue failed", "unrescuing", "verifying", "wait call-back"]
+    choices:
+      - active
+      - adopt failed
+      - adopting
+      - available
+      - clean failed
+      - clean hold
+      - clean wait
+      - cleaning
+      - deleting
+      - deploy failed
+      - deploy hold
+      - deploying
+      - enroll
+      - error
+      - inspect failed
+      - inspect wait
+      - inspecting
+      - manageable
+      - rescue
+      - rescue failed
+      - rescue wait
+      - rescuing
+      - service failed
+      - service hold
+      - service wait
+      - servicing
+      - unrescue failed
+      - unrescuing
+      - verifying
+      - wait call-back
   timeout:
     description: Limit for O(wait_for), in seconds.
     type: float

@@ -10,6 +10,7 @@ import json
 import os
 import typing as t
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner as owners
@@ -21,10 +22,10 @@ def run_owner() -> str:
     return str(owners.current_owner(os.getppid()))
 
 
-class OperationAction(ActionBase):  # type: ignore[misc]
+class OperationAction(ActionBase):
     """Runs ``OPERATION`` in this process, or as a module where the task is delegated or asynchronous."""
 
-    OPERATION: t.ClassVar[t.Any]
+    OPERATION: t.Any
     _supports_async = True
     _supports_check_mode = True
 
@@ -33,9 +34,15 @@ class OperationAction(ActionBase):  # type: ignore[misc]
         owner = self._task.args.get("owner") or run_owner()
         if self._task.delegate_to or self._task.async_val:
             args = {**self._task.args, "owner": owner}
-            result.update(self._execute_module(module_args=args, task_vars=task_vars, wrap_async=bool(self._task.async_val)))
+            result.update(
+                self._execute_module(module_args=args, task_vars=task_vars, wrap_async=bool(self._task.async_val))
+            )
             return result
-        dummy, params = self.validate_argument_spec(argument_spec=self.OPERATION.ARGUMENT_SPEC)
+        try:
+            dummy, params = self.validate_argument_spec(argument_spec=self.OPERATION.ARGUMENT_SPEC)
+        except AnsibleActionFail as exc:
+            result.update(runner.explain(self._task.args, str(exc)), failed=True)
+            return result
         plain = json.loads(json.dumps(params))  # without Ansible's tagged types, which databases don't know
         result.update(runner.execute(self.OPERATION.run, plain, owner=owner, check_mode=self._task.check_mode))
         return result

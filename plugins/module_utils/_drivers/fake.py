@@ -78,7 +78,9 @@ class _File:
             machine: Machine = json.loads(self._path.read_text(encoding="utf-8"))
         except ValueError as exc:
             raise errors.BMCResponseError(
-                f"The fake machine {self._path} is not JSON: {exc}.", node=self._node.name, hint="Correct or remove the file."
+                f"The fake machine {self._path} is not JSON: {exc}.",
+                node=self._node.name,
+                hint="Correct or remove the file.",
             ) from exc
         return machine
 
@@ -138,7 +140,9 @@ class FakeManagement(base.ManagementInterface):
 
     def set_boot_device(self, device: str, *, mode: str, persistent: bool = False) -> None:
         wanted = {"device": device, "persistent": persistent, "mode": mode}
-        with self._file.operation("set_boot_device", f"set_boot_device {device}{' persistent' if persistent else ''}") as machine:
+        with self._file.operation(
+            "set_boot_device", f"set_boot_device {device}{' persistent' if persistent else ''}"
+        ) as machine:
             machine["boot_device"] = wanted
 
 

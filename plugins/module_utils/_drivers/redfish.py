@@ -54,14 +54,21 @@ class RedfishPower(base.PowerInterface):
         system = self._driver.read_system("read the power state")
         state = _value(system.power_state)
         if state not in POWER_STATES:
-            raise BMCResponseError(f"The BMC reports the power state '{state}'.", node=self._driver.node.name, hint="See its log.")
+            raise BMCResponseError(
+                f"The BMC reports the power state '{state}'.", node=self._driver.node.name, hint="See its log."
+            )
         return POWER_STATES[state]
 
     def set_power_state(self, state: str, *, soft: bool = False) -> bool:
         if self.get_power_state() == state:
             return False
         quirk = self._driver.quirk
-        retry(lambda: self._reset(state, soft), on=(BMCResponseError,), attempts=quirk.reset_attempts, wait=quirk.reset_wait)
+        retry(
+            lambda: self._reset(state, soft),
+            on=(BMCResponseError,),
+            attempts=quirk.reset_attempts,
+            wait=quirk.reset_wait,
+        )
         if state == base.POWER_ON:
             self._driver.counters.power_ons += 1
         try:
@@ -73,8 +80,7 @@ class RedfishPower(base.PowerInterface):
         return True
 
     def _reset(self, state: str, soft: bool) -> None:
-        system = self._driver.system
-        allowed = {_value(item) for item in system.get_allowed_reset_system_values()}
+        allowed = {_value(item) for item in self._driver.system.get_allowed_reset_system_values()}
         for reset_type in RESET_TYPES[state, soft]:
             if reset_type in allowed:
                 break
@@ -85,15 +91,16 @@ class RedfishPower(base.PowerInterface):
                 hint=f"It offers: {', '.join(sorted(filter(None, allowed)))}.",
             )
         try:
-            with self._driver.session.translated(f"reset the machine ({reset_type})"):
-                system.reset_system(reset_type)
+            self._driver.session.reset(reset_type)
         except BMCResponseError:
             if self.get_power_state() != state:  # a refusal because it is so already is success
                 raise
 
     def _await(self, state: str) -> None:
         bmc = self._driver.node.bmc
-        wait_until(self.get_power_state, state, what="power state", node=self._driver.node.name, timeout=bmc.power_timeout)
+        wait_until(
+            self.get_power_state, state, what="power state", node=self._driver.node.name, timeout=bmc.power_timeout
+        )
 
 
 class RedfishManagement(base.ManagementInterface):
@@ -114,16 +121,16 @@ class RedfishManagement(base.ManagementInterface):
         now = self.get_boot_device()
         if now == base.BootDevice(device, persistent, now.mode) and now.mode in (mode, None):
             return
-        with self._driver.session.translated(f"boot from {device}"):
-            self._driver.system.set_system_boot_options(
-                target=BOOT_SOURCES[device],
-                enabled="Continuous" if persistent else "Once",
-                mode=None if now.mode in (mode, None) else BOOT_MODES[mode],
-            )
+        self._driver.session.set_boot(
+            BOOT_SOURCES[device],
+            "Continuous" if persistent else "Once",
+            None if now.mode in (mode, None) else BOOT_MODES[mode],
+        )
         seen = self.get_boot_device()
         if seen.device != device or seen.mode not in (mode, None):
             raise BMCResponseError(
-                f"The BMC was told to boot from {device} in {mode} mode, and reports {seen.device} in {seen.mode} mode.",
+                f"The BMC was told to boot from {device} in {mode} mode,"
+                f" and reports {seen.device} in {seen.mode} mode.",
                 node=self._driver.node.name,
                 hint="Set it by hand in the BMC once, or check bm_boot_mode.",
             )

@@ -16,10 +16,12 @@ try:
     from requests.adapters import HTTPAdapter
 except ImportError as exc:
     SUSHY_ERROR: ImportError | None = exc
-    SessionAuth = HTTPAdapter = object
+    SessionAuth: t.Any = object
+    Adapter: t.Any = object
 else:
     SUSHY_ERROR = None
     SessionAuth = sushy.auth.SessionAuth
+    Adapter = HTTPAdapter
 
 from .._dependency import require
 from .._errors import (
@@ -54,7 +56,7 @@ class _Auth(SessionAuth):  # type: ignore[misc]
             self._connector.set_http_basic_auth(self._username, self._password)
 
 
-class _PinAdapter(HTTPAdapter):  # type: ignore[misc]
+class _PinAdapter(Adapter):  # type: ignore[misc]
     """Trusts exactly the certificate with one SHA-256 digest, whoever signed it."""
 
     def __init__(self, fingerprint: str) -> None:
@@ -84,6 +86,20 @@ class Session:
             with self.translated("log in"):
                 self._system = self._open()
         return self._system
+
+    def reset(self, reset_type: str) -> None:
+        """Ask for a reset, by its Redfish ResetType."""
+        with self.translated(f"reset the machine ({reset_type})"):
+            self.system().reset_system(sushy.ResetType(reset_type))
+
+    def set_boot(self, target: str, enabled: str, mode: str | None) -> None:
+        """Set the boot override, by Redfish's values of BootSourceOverrideTarget, -Enabled and -Mode."""
+        with self.translated(f"boot from {target}"):
+            self.system().set_system_boot_options(
+                target=sushy.BootSource(target),
+                enabled=sushy.BootSourceOverrideEnabled(enabled),
+                mode=sushy.BootSourceOverrideMode(mode) if mode else None,
+            )
 
     def _open(self) -> t.Any:
         pin = str(self._bmc.verify).removeprefix("sha256:") if str(self._bmc.verify).startswith("sha256:") else None

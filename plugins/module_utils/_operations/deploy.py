@@ -11,6 +11,7 @@ import typing as t
 
 from .. import _deployment as deployment
 from .. import _image as image
+from .. import _root_device as root_device
 from .. import _steps as steps
 from .. import _task as tasks
 from .._argspec import NODE_SPEC
@@ -62,7 +63,9 @@ def run(request: Request) -> Result:
         else:
             deployment.add_counters(task, request)
             task.note("progress", f"{next_step['step']} runs in the ramdisk")
-        return task_result(task, changed=True, next_step=next_step, deployment=_totals(task))
+        return task_result(
+            task, changed=True, next_step=next_step, root_device=_root_device(task), deployment=_totals(task)
+        )
 
 
 def _complete(request: Request, task: tasks.Task, key: str) -> None:
@@ -70,7 +73,9 @@ def _complete(request: Request, task: tasks.Task, key: str) -> None:
     entry = deployment.current_step(task.record)
     if entry is None or entry["step"] != key:
         raise InvalidRequestError(
-            f"The step '{key}' is not the current one; that is '{entry and entry['step']}'.", node=request.node.name, hint="Run the role anew."
+            f"The step '{key}' is not the current one; that is '{entry and entry['step']}'.",
+            node=request.node.name,
+            hint="Run the role anew.",
         )
     if key in AFTER_IN_BAND:
         AFTER_IN_BAND[key](request, task)
@@ -98,7 +103,9 @@ def _run_driver_step(request: Request, step: steps.Step) -> None:
         base.STEPS[step.interface, step.step](request.driver, step.args)
     except TypeError as exc:
         raise InvalidRequestError(
-            f"The step '{step.key}' does not take these args: {exc}.", node=request.node.name, hint="Correct bm_deploy_steps."
+            f"The step '{step.key}' does not take these args: {exc}.",
+            node=request.node.name,
+            hint="Correct bm_deploy_steps.",
         ) from exc
 
 
@@ -114,16 +121,29 @@ def _finish(request: Request, task: tasks.Task) -> None:
     task.process_event("done")
 
 
+def _root_device(task: tasks.Task) -> str | None:
+    """Return the path of the disk that was chosen, None before that."""
+    disk = task.record.instance_info.get("disk")
+    return root_device.path_of(disk) if disk else None
+
+
 def _totals(task: tasks.Task) -> Result:
     """Return the whole deployment in figures, over all runs that it took."""
     info = task.record.driver_internal_info
     phases = {entry["step"]: entry["seconds"] for entry in task.record.deploy_steps if "seconds" in entry}
-    return {"bmc_requests": info.get("bmc_requests", 0), "power_ons": info.get("power_ons", 0), "phases": phases, "seconds": info.get("seconds")}
+    return {
+        "bmc_requests": info.get("bmc_requests", 0),
+        "power_ons": info.get("power_ons", 0),
+        "phases": phases,
+        "seconds": info.get("seconds"),
+    }
 
 
 def _deploy(request: Request, task: tasks.Task) -> None:
     """Step deploy: start the ramdisk and wait for it, or start the media that are the instance, or do nothing."""
-    {"direct": _boot_ramdisk, "ramdisk": _boot_instance_media, "noop": lambda *dummy: None}[request.node.deploy_interface](request, task)
+    {"direct": _boot_ramdisk, "ramdisk": _boot_instance_media, "noop": lambda *dummy: None}[
+        request.node.deploy_interface
+    ](request, task)
 
 
 def _boot_from_media(request: Request, task: tasks.Task, url: str, *, persistent: bool) -> None:
@@ -151,7 +171,9 @@ def _boot_instance_media(request: Request, task: tasks.Task) -> None:
 def _boot_ramdisk(request: Request, task: tasks.Task) -> None:
     url = deployment.Files(request.node).media_url()
     if url is None:
-        raise InvalidStateError("There are no boot media for this deployment.", node=request.node.name, hint="Run bm_prepare again.")
+        raise InvalidStateError(
+            "There are no boot media for this deployment.", node=request.node.name, hint="Run bm_prepare again."
+        )
     _boot_from_media(request, task, url, persistent=False)
     task.process_event("wait")
     _await_call_back(request, task)
@@ -181,9 +203,11 @@ def _await_call_back(request: Request, task: tasks.Task) -> None:
     except BMCError as exc:
         power = exc.message
     raise CallBackTimeoutError(
-        f"The ramdisk of node {request.node.name} did not answer within {limit:g} s; last seen: {seen}; power: {power}.",
+        f"The ramdisk of node {request.node.name} did not answer within {limit:g} s;"
+        f" last seen: {seen}; power: {power}.",
         node=request.node.name,
-        hint="Look at the machine's console; check bm_ramdisk.address and network, and that BMC and node reach bm_boot_server.url.",
+        hint="Look at the machine's console; check bm_ramdisk.address and network,"
+        " and that BMC and node reach bm_boot_server.url.",
     )
 
 

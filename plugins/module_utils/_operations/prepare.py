@@ -59,11 +59,15 @@ def _advance(request: Request, task: tasks.Task, event: str) -> None:
     if task.record.provision_state == states.VERIFYING:
         task.record.power_state = request.driver.power.get_power_state()
     if task.record.provision_state == states.CLEANING and request.node.automated_clean:
-        raise InvalidRequestError("Automated cleaning does not exist yet.", node=request.node.name, hint="Set bm_automated_clean: false.")
+        raise InvalidRequestError(
+            "Automated cleaning does not exist yet.", node=request.node.name, hint="Set bm_automated_clean: false."
+        )
     task.process_event(event)
 
 
-def _start(request: Request, task: tasks.Task, plan: deployment.Plan, all_steps: list[steps.Step], *, same: bool) -> None:
+def _start(
+    request: Request, task: tasks.Task, plan: deployment.Plan, all_steps: list[steps.Step], *, same: bool
+) -> None:
     """Write the deployment down, new or gone on with, and make its files."""
     record = task.record
     record.owner_controller = request.owner.partition("@")[2].partition(" ")[0]
@@ -73,7 +77,10 @@ def _start(request: Request, task: tasks.Task, plan: deployment.Plan, all_steps:
         task.note("resume", f"at {reached['step'] if reached else 'the end'}")
     else:
         record.deploy_steps = steps.to_record(all_steps)
-        record.driver_internal_info = {"deployment": f"{request.node.name}-{int(time.time())}", "started_at": time.time()}
+        record.driver_internal_info = {
+            "deployment": f"{request.node.name}-{int(time.time())}",
+            "started_at": time.time(),
+        }
         record.instance_info = plan.instance_info
         task.note("deployment", str(record.driver_internal_info["deployment"]))
     _keep_config_drive(request)
@@ -92,7 +99,9 @@ def _keep_config_drive(request: Request) -> None:
             write_secret(files.config_drive, base64.b64encode(content).decode())
     except (BareMetalError, OSError) as exc:
         message = f"Failed to store the config drive. Error: {exc}"
-        raise InvalidRequestError(message, node=request.node.name, hint=getattr(exc, "hint", "Check bm_state_dir.")) from exc
+        raise InvalidRequestError(
+            message, node=request.node.name, hint=getattr(exc, "hint", "Check bm_state_dir.")
+        ) from exc
 
 
 def _ensure_ramdisk(request: Request, task: tasks.Task, all_steps: list[steps.Step]) -> None:
@@ -108,7 +117,12 @@ def _ensure_ramdisk(request: Request, task: tasks.Task, all_steps: list[steps.St
             return
         boot["status"] = steps.TODO
         task.note("resume", f"the ramdisk is gone ({seen}) and is started again")
-    boot_media.publish(request.node, request.driver, deployment.Files(request.node), str(task.record.driver_internal_info["deployment"]))
+    boot_media.publish(
+        request.node,
+        request.driver,
+        deployment.Files(request.node),
+        str(task.record.driver_internal_info["deployment"]),
+    )
     task.note("media", "boot media made")
 
 
@@ -118,8 +132,12 @@ def _what_next(request: Request, task: tasks.Task, all_steps: list[steps.Step], 
     in_band = [step for step in all_steps if step.in_band and step.key in todo]
     image = node.image
     return {
-        "in_band_steps": [{"step": step.key, "name": step.step, "tasks": step.tasks, "priority": step.priority} for step in in_band],
-        "connection": Connection.of(node, files.folder).to_result() if in_band and request.driver.agent is None else None,
+        "in_band_steps": [
+            {"step": step.key, "name": step.step, "tasks": step.tasks, "priority": step.priority} for step in in_band
+        ],
+        "connection": Connection.of(node, files.folder).to_result()
+        if in_band and request.driver.agent is None
+        else None,
         "config_drive": str(files.config_drive) if node.config_drive else None,
         "image": image
         and {
@@ -146,7 +164,9 @@ def _predict(request: Request) -> Result:
     if not plan.needed:
         return {**before, "needed": False, "in_band_steps": []}
     transitions: list[str] = []
-    for event in (*plan.events, "wait", "resume", "done") if node.deploy_interface == "direct" else (*plan.events, "done"):
+    for event in (
+        (*plan.events, "wait", "resume", "done") if node.deploy_interface == "direct" else (*plan.events, "done")
+    ):
         transition = advance(state, event, node=node.name)
         transitions.append(f"{state} -> {transition.to}")
         state = transition.to

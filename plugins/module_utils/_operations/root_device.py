@@ -25,7 +25,7 @@ def run(request: Request) -> Result:
     node = request.node
     if request.check_mode:
         disk = root_device.choose(request.params["disks"], node.root_device, node.name)
-        return {**state_of(request.store.get(node.name)), "device": disk["name"], "disk": dict(disk)}
+        return {**state_of(request.store.get(node.name)), "device": root_device.path_of(disk), "disk": dict(disk)}
     with tasks.acquire(
         request.store,
         node,
@@ -37,4 +37,4 @@ def run(request: Request) -> Result:
         disk = root_device.choose(request.params["disks"], node.root_device, node.name)
         task.record.instance_info["disk"] = {key: disk.get(key) for key in _KEPT}
         task.note("root device", root_device.describe(disk))
-        return {**state_of(task.record), "device": disk["name"], "disk": dict(disk)}
+        return {**state_of(task.record), "device": root_device.path_of(disk), "disk": dict(disk)}

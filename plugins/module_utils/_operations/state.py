@@ -12,7 +12,6 @@ import typing as t
 
 from .. import _deployment as deployment
 from .. import _machine as machine
-from .. import _owner as owners
 from .. import _states as states
 from .. import _task as tasks
 from .._argspec import NODE_SPEC
@@ -130,9 +129,7 @@ def _read_power(request: Request) -> Result:
 
 
 def _public(record: t.Any, owner: str) -> Result:
-    """Return a record with who holds it in plain words."""
+    """Return a record, and whether the run that holds it goes on (null: that can't be seen from here)."""
     fields = dataclasses.asdict(record)
-    here = owners.Owner.parse(owner)
-    dead = bool(record.reservation and here and owners.is_dead(record.reservation, here))
-    fields["reservation_is_dead"] = dead
+    fields["reservation_is_alive"] = tasks.is_holder_alive(record, owner)
     return fields

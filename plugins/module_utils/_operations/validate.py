@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 from .. import _image as image
 from .. import _steps as steps
@@ -66,7 +67,13 @@ def _check_node(request: Request) -> None:
 def _check_deploy(request: Request) -> None:
     node = request.node
     plan: Plan = make_plan(node, request.store.get(node.name))
-    steps.deploy_steps(node)
+    for step in steps.deploy_steps(node):
+        if step.tasks and not Path(step.tasks).is_file():
+            raise InvalidRequestError(
+                f"The task file {step.tasks} of the step '{step.step}' in bm_deploy_steps is not there.",
+                node=node.name,
+                hint="Correct the path; {{ inventory_dir }} and {{ playbook_dir }} help.",
+            )
     if plan.needed and node.image is not None and node.deploy_interface != "noop":
         image.inspect(node.image, node.name)
 

@@ -1,0 +1,234 @@
+"""Runs bm_write_image in the background on the node, shows its progress, and survives a broken connection."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import json
+import posixpath
+import shlex
+import time
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import (
+    BareMetalError,
+    InvalidRequestError,
+    StepError,
+)
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._progress import get_shell_paths
+
+Result = dict[str, t.Any]
+
+_DEFAULT_TIME_LIMIT = 3600
+_FIRST_POLLS = (0.5, 1.0, 1.5)  # a small image is done soon
+_POLL_SECONDS = 3.0
+_SHOW_SECONDS = 15.0
+_SHOW_PERCENT = 10
+_SILENCE_SECONDS = 180.0  # how long the node may be out of reach while it goes on writing
+_KILL_MARGIN = 30  # the job's own limit on the node is later: for a controller that can't reach it any more
+_LOST_POLLS = 3  # a job without a process for so many polls in a row has no result to wait for
+_NO_ANSWER = "No start of json char found"  # async_wrapper's words for a module that printed nothing
+_MARK = "--baremetal-lifecycle--"
+_ASYNC_KEYS = ("ansible_job_id", "results_file", "started", "finished")
+
+
+class ActionModule(ActionBase):
+    """Start, follow, collect."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        """Run the module and return its result; in check mode without the background job."""
+        result: Result = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        try:
+            if self._task.check_mode:
+                result.update(self._execute_module(task_vars=variables))
+            else:
+                result.update(self._run_job(variables))
+        except BareMetalError as exc:
+            result.update(failed=True, **exc.to_result())
+        return result
+
+    def on_progress(self, task_vars: Result) -> None:
+        """Called after each look at the job, for what must not expire while a long write runs.
+
+        A BareMetalError that is raised here ends the write and fails the task.
+        """
+
+    def _run_job(self, task_vars: Result) -> Result:
+        limit = _parse_limit(self._task.args.get("time_limit", _DEFAULT_TIME_LIMIT))
+        device = str(self._task.args.get("device", ""))
+        paths = get_shell_paths(device)
+        if self._task.args.get("progress_path"):
+            paths = [shlex.quote(str(self._task.args["progress_path"]))]
+        started = self._start_job(task_vars, limit + _KILL_MARGIN)
+        if started.get("failed") or not started.get("ansible_job_id"):
+            return started
+        job = _Job(str(started["ansible_job_id"]), str(started["results_file"]), paths)
+        reporter = _Reporter(str(task_vars.get("inventory_hostname", "node")))
+        try:
+            self._follow(job, reporter, limit, task_vars)
+        except BareMetalError:
+            self._kill(job)
+            raise
+        result = self._patiently(lambda: self._async_status(job, "status", task_vars))
+        with contextlib.suppress(AnsibleError):
+            self._async_status(job, "cleanup", task_vars)
+        if result.get("failed") and _NO_ANSWER in str(result.get("msg")):
+            said = " ".join(str(result.get("stderr", "")).split())[-300:]
+            raise StepError(
+                f"The writer on {reporter.host} died without an answer {said}; last seen: {reporter.last}.",
+                hint="Was it killed, or the ramdisk out of memory? Look at dmesg there. The disk is not bootable.",
+                retryable=True,
+            )
+        return {key: value for key, value in result.items() if key not in _ASYNC_KEYS}
+
+    def _start_job(self, task_vars: Result, limit: int) -> Result:
+        # async_val is what the job's supervisor on the node is told; the task itself stays an ordinary one.
+        self._task.async_val = limit
+        try:
+            return t.cast(Result, self._execute_module(task_vars=task_vars, wrap_async=True))
+        finally:
+            self._task.async_val = 0
+
+    def _async_status(self, job: _Job, mode: str, task_vars: Result) -> Result:
+        args: Result = {"jid": job.number, "mode": mode, "_async_dir": posixpath.dirname(job.results_file)}
+        return t.cast(
+            Result, self._execute_module("ansible.legacy.async_status", module_args=args, task_vars=task_vars)
+        )
+
+    def _follow(self, job: _Job, reporter: _Reporter, limit: int, task_vars: Result) -> None:
+        """Wait for the end of the job.
+
+        :raises StepError: the time limit, a node that stays out of reach, or a job that died.
+        """
+        deadline = time.monotonic() + limit
+        pauses = iter(_FIRST_POLLS)
+        while True:
+            time.sleep(next(pauses, _POLL_SECONDS))
+            finished = self._patiently(lambda: self._look(job))
+            reporter.show(job.progress)
+            self.on_progress(task_vars)
+            if finished:
+                return
+            if job.polls_without_process >= _LOST_POLLS:
+                raise StepError(
+                    f"The write of {reporter.host} ended without a result; last seen: {reporter.last}.",
+                    hint="Did the node reboot, or run out of memory? Look at its console, then run again.",
+                    retryable=True,
+                )
+            if time.monotonic() > deadline:
+                raise StepError(
+                    f"The image was not written within {limit} s; last seen: {reporter.last}.",
+                    hint="Raise time_limit, or find out why the network or the disk is so slow.",
+                )
+
+    def _look(self, job: _Job) -> bool:
+        output = self._low_level_execute_command(job.get_look_command())
+        return job.take(output["stdout"])
+
+    def _patiently(self, function: t.Callable[[], t.Any]) -> t.Any:
+        """Call until the node answers; its write goes on meanwhile.
+
+        :raises AnsibleConnectionFailure: the node stays silent; the task then counts as unreachable.
+        """
+        deadline = time.monotonic() + _SILENCE_SECONDS
+        while True:
+            try:
+                return function()
+            except AnsibleConnectionFailure as exc:
+                if time.monotonic() > deadline:
+                    raise
+                Display().v(f"bm_write_image: no connection, trying again: {exc}")
+            with contextlib.suppress(AnsibleError):
+                self._connection.reset()
+            time.sleep(_POLL_SECONDS)
+
+    def _kill(self, job: _Job) -> None:
+        pid = job.progress.get("pid")
+        if isinstance(pid, int):
+            with contextlib.suppress(AnsibleError):
+                self._low_level_execute_command(f"kill -KILL {pid}")
+
+
+class _Job:
+    """The job on the node, as its files there tell."""
+
+    def __init__(self, number: str, results_file: str, progress_paths: list[str]) -> None:
+        self.number = number
+        self.results_file = results_file
+        self.progress: Result = {}
+        self.polls_without_process = 0
+        self._progress_paths = progress_paths
+
+    def get_look_command(self) -> str:
+        """Return the one shell command of a poll: no module, because a slow node needs a second to start Python."""
+        results = shlex.quote(self.results_file)
+        # A progress file that is older than the job belongs to an earlier write.
+        shown = "; ".join(f"test {path} -nt {results} && cat {path}" for path in self._progress_paths)
+        pid = self.progress.get("pid")
+        alive = f"test -d /proc/{pid} && echo yes" if isinstance(pid, int) else "echo yes"
+        return f"cat {results}; echo {_MARK}; {alive}; echo {_MARK}; {shown}; true"
+
+    def take(self, output: str) -> bool:
+        """Take in what the command printed; return whether the job is finished."""
+        results, alive, progress = [*output.split(_MARK), "", ""][:3]
+        self.progress = _parse(progress) or self.progress
+        state = _parse(results)
+        finished = bool(state) and ("started" not in state or bool(state.get("finished")))
+        lost = not finished and (not state or "yes" not in alive)
+        self.polls_without_process = self.polls_without_process + 1 if lost else 0
+        return finished
+
+
+class _Reporter:
+    """Shows a line at each tenth, or every quarter of a minute."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.last = "nothing"
+        self._phase = ""
+        self._percent = 0
+        self._shown = time.monotonic()
+
+    def show(self, progress: Result) -> None:
+        """Show the state of the write, if there is news."""
+        if not progress:
+            return
+        done, total, rate = (int(progress.get(key) or 0) >> 20 for key in ("bytes_done", "bytes_total", "rate"))
+        phase = str(progress.get("phase"))
+        percent = 100 * done // total if total else 0
+        amount = f"{percent} %, {done} of {total} MiB" if total else f"{done} MiB"
+        self.last = f"{amount}, {rate} MiB/s ({phase})"
+        news = phase != self._phase or percent >= self._percent + _SHOW_PERCENT
+        if news or time.monotonic() - self._shown >= _SHOW_SECONDS:
+            self._phase, self._percent, self._shown = phase, percent, time.monotonic()
+            Display().display(f"{self.host}: write_image {self.last}")
+
+
+def _parse(text: str) -> Result:
+    # A file that is being made, or a message of the day around it, is no answer yet.
+    with contextlib.suppress(ValueError):
+        parsed = json.loads(text[text.index("{") : text.rindex("}") + 1])
+        if isinstance(parsed, dict):
+            return parsed
+    return {}
+
+
+def _parse_limit(value: t.Any) -> int:
+    try:
+        limit = int(value)
+    except (TypeError, ValueError):
+        limit = 0
+    if limit <= 0:
+        raise InvalidRequestError(f"time_limit is {value!r}.", hint="Give a number of seconds larger than 0.")
+    return limit

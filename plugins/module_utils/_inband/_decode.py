@@ -1,0 +1,157 @@
+"""Decompresses a stream piece by piece; a stream that ends early or is damaged is an error."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import lzma
+import subprocess
+import typing as t
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+from .._errors import ImageError
+from ._command import environment, require_tools
+
+COMPRESSIONS = ("none", "gz", "xz", "zst", "bz2")
+
+_PIECE = 4 * 1024 * 1024
+_XZ_MEMORY = 1024 * 1024 * 1024  # an attacker's dictionary must not use up the ramdisk
+_GZIP_WINDOW = 31  # zlib's way to say: gzip header, largest window
+
+
+class _Decoder(t.Protocol):
+    """The common form of lzma's and bz2's decompressors."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _GzipDecoder:
+    """zlib's decompressor in the form of lzma's."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(_GZIP_WINDOW)
+        self.needs_input = True
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._stream.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        out = self._stream.decompress(self._stream.unconsumed_tail + data, max_length)
+        self.needs_input = not self._stream.unconsumed_tail and len(out) < max_length
+        return out
+
+
+def _new_xz() -> _Decoder:
+    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+
+
+_NEW: dict[str, t.Callable[[], _Decoder]] = {"gz": _GzipDecoder, "xz": _new_xz, "bz2": bz2.BZ2Decompressor}
+
+
+def detect_compression(path: str) -> str:
+    """Return the compression that the end of a URL's path tells."""
+    suffix = path.lower().rpartition(".")[2]
+    return suffix if suffix in COMPRESSIONS else "none"
+
+
+def decode(chunks: t.Iterable[bytes], compression: str, name: str) -> t.Generator[bytes, None, None]:
+    """Yield the decompressed content in pieces of at most 4 MiB; concatenated streams are one content.
+
+    :raises ImageError: damaged or truncated.
+    """
+    if compression == "none":
+        yield from chunks
+    elif compression == "zst":
+        yield from _decode_zstd(chunks, name)
+    else:
+        yield from _decode_streams(chunks, _NEW[compression], compression, name)
+
+
+def _decode_streams(
+    chunks: t.Iterable[bytes], new: t.Callable[[], _Decoder], compression: str, name: str
+) -> t.Generator[bytes, None, None]:
+    decoder = new()
+    for chunk in chunks:
+        data = chunk
+        while True:
+            if decoder.eof:
+                data = data.lstrip(b"\0")  # padding between and behind streams is allowed by gzip and xz
+                if not data:
+                    break
+                decoder = new()
+            with _damaged(compression, name):
+                piece = decoder.decompress(data, _PIECE)
+            if piece:
+                yield piece
+            data = decoder.unused_data if decoder.eof else b""
+            if not decoder.eof and decoder.needs_input:
+                break
+    if not decoder.eof:
+        raise ImageError(
+            f"The image {name} is truncated: its {compression} stream has no end.", hint="Publish the image again."
+        )
+
+
+@contextlib.contextmanager
+def _damaged(compression: str, name: str) -> t.Iterator[None]:
+    try:
+        yield
+    except (zlib.error, lzma.LZMAError, OSError, EOFError) as exc:
+        raise ImageError(
+            f"The image {name} is not valid {compression} data: {exc}.",
+            hint="Is the compression declared as the file has it? Else publish the image again.",
+        ) from exc
+
+
+def _decode_zstd(chunks: t.Iterable[bytes], name: str) -> t.Generator[bytes, None, None]:
+    """Decompress by the zstd tool: Python has zstd in its standard library since 3.14 only.
+
+    The tool ends by itself when this process dies: its pipes break.
+    """
+    require_tools("zstd")
+    process = subprocess.Popen(
+        ["zstd", "-dcq", "--long=31"],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    if process.stdin is None or process.stdout is None or process.stderr is None:
+        raise ImageError("zstd has no pipes.")  # never so with PIPE; tells the type checker
+    with process, ThreadPoolExecutor(1, thread_name_prefix="zstd") as feeder:
+        try:
+            fed = feeder.submit(_feed, process.stdin, chunks)
+            while piece := process.stdout.read(_PIECE):
+                yield piece
+            fed.result()
+            said = process.stderr.read().decode("utf-8", "replace").strip()
+            if process.wait():
+                raise ImageError(
+                    f"The image {name} is truncated or not valid zstd data: {said}.",
+                    hint="Is the compression declared as the file has it? Else publish the image again.",
+                )
+        finally:
+            process.kill()
+
+
+def _feed(pipe: t.IO[bytes], chunks: t.Iterable[bytes]) -> None:
+    # A broken pipe means that zstd ended; its exit code tells why.
+    with contextlib.suppress(BrokenPipeError), pipe:
+        for chunk in chunks:
+            pipe.write(chunk)

@@ -1,0 +1,106 @@
+"""What surrounds a write: the disk is unbootable from before its first byte until the last check."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import typing as t
+
+from .._errors import BareMetalError, StepError
+from ._command import environment, run_command, search_path
+from ._disk import Disk
+from ._partition_table import PartitionTable, read_gpt, read_table
+
+_SETTLE_SECONDS = 30
+_SGDISK_SECONDS = 60
+
+
+@contextlib.contextmanager
+def sealed(disk: Disk) -> t.Iterator[None]:
+    """Make the disk unbootable now, and again if the block fails in any way; then say so in the error.
+
+    Writers put the first block of the image on the disk last, so a process that is killed, or a node that
+    loses power, leaves an unbootable disk too.
+    """
+    disk.seal()
+    complete = False
+    try:
+        yield
+        complete = True
+    except BareMetalError as exc:
+        exc.message += f" {disk.target.device} was made unbootable: its first and last MiB are zero."
+        raise
+    finally:
+        if not complete:
+            with contextlib.suppress(StepError):  # a dying disk: the first error is the one to report
+                disk.seal()
+            disk.reread_partitions()
+
+
+def read_disk_table(disk: Disk) -> PartitionTable | None:
+    """Return the partition table that is on the disk."""
+    return read_table(reader(disk))
+
+
+def reader(disk: Disk) -> t.Callable[[int, int], bytes]:
+    """Return a function that reads the disk; short at its end, like a file."""
+
+    def read(offset: int, length: int) -> bytes:
+        return bytes(disk.read(offset, min(length, disk.target.size - offset))) if offset < disk.target.size else b""
+
+    return read
+
+
+def finish(disk: Disk) -> None:
+    """Fit the partition table to the disk and show it to the kernel. Idempotent.
+
+    An image's backup GPT lies at the end of the image; firmware looks for it at the end of the disk
+    (UEFI specification 2.10, section 5.3.2).
+    :raises StepError: sgdisk failed, or the result is not a valid GPT.
+    """
+    relocate_backup_gpt(disk)
+    disk.flush()
+    disk.reread_partitions()
+    settle()
+
+
+def relocate_backup_gpt(disk: Disk) -> None:
+    """Move the backup GPT to the end of the disk, if there is a GPT and it is not there."""
+    table = read_disk_table(disk)
+    if table is None or table.kind != "gpt" or not can_edit_gpt(disk, table):
+        return
+    last = disk.target.size - disk.target.size % table.sector_size - table.sector_size
+    if table.backup_header == last and read_gpt(reader(disk), table.sector_size, last):
+        return
+    run_command(["sgdisk", "-e", disk.target.path], timeout=_SGDISK_SECONDS)
+    disk.flush()
+    if read_gpt(reader(disk), table.sector_size, last) is None:
+        raise StepError(
+            f"sgdisk did not leave a valid backup GPT at the end of {disk.target.device}.",
+            hint="Check the image's partition table with sgdisk -v.",
+        )
+
+
+def can_edit_gpt(disk: Disk, table: PartitionTable) -> bool:
+    """Whether sgdisk would see the table as it is: it takes a file for a disk with 512-byte sectors."""
+    return table.sector_size == disk.target.block_size
+
+
+def settle() -> None:
+    """Wait, at most half a minute, until udev has made the nodes of new partitions."""
+    if shutil.which("udevadm", path=search_path()) is None:
+        return
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            ["udevadm", "settle", f"--timeout={_SETTLE_SECONDS}"],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_SETTLE_SECONDS + 5,
+        )

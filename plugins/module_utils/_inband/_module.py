@@ -1,0 +1,30 @@
+"""The front of every in-band module: turns a result or a known error into Ansible's answer."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from .._errors import BareMetalError
+
+
+class ModuleLike(t.Protocol):
+    """What is used of AnsibleModule, so that this package does not import Ansible."""
+
+    def exit_json(self, **kwargs: t.Any) -> t.NoReturn:
+        """Print the result and end the process."""
+
+    def fail_json(self, msg: str, **kwargs: t.Any) -> t.NoReturn:
+        """Print the failure and end the process."""
+
+
+def run(module: ModuleLike, function: t.Callable[[], dict[str, t.Any]]) -> t.NoReturn:
+    """Call ``function`` and hand its result to Ansible; errors that a user can act on fail the module."""
+    try:
+        result = function()
+    except BareMetalError as exc:
+        module.fail_json(**exc.to_result())
+    module.exit_json(**result)

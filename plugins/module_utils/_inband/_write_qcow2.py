@@ -1,0 +1,175 @@
+"""Writes a qcow2 image: fetched to the ramdisk, judged, converted onto the disk, compared."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import time
+import typing as t
+from pathlib import Path
+
+from .._errors import ImageError
+from ._disk import BLOCK, Disk
+from ._fetch import Fetch
+from ._finish import finish, sealed
+from ._image_format import ImageFacts, check_fit, inspect_qcow2, inspect_raw
+from ._mounts import get_filesystem_type
+from ._progress import Progress
+from ._qemu_img import Window, check_info, compare, convert
+from ._readahead import Pipeline
+from ._target import Target
+from ._verify import gather, split_blocks
+from ._write_raw import Written, write_head
+
+_IN_MEMORY = ("tmpfs", "ramfs", "rootfs")
+_DIRECT_ALIGNMENT = 4096
+_RESERVE = 128 * 1024 * 1024  # memory that the ramdisk needs itself
+_MEM_AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB", re.MULTILINE)
+
+
+def plan_qcow2(fetch: Fetch, target: Target) -> int:
+    """Do all checks that need no more than the header; return the size of the disk in the image."""
+    with Pipeline() as pipeline:
+        return _inspect(fetch, target, next(gather(fetch.pieces(pipeline)), b""))
+
+
+def _inspect(fetch: Fetch, target: Target, head: bytes) -> int:
+    facts = inspect_qcow2(head, fetch.name)
+    _check_fit(fetch, target, facts)
+    return facts.extent
+
+
+def _check_fit(fetch: Fetch, target: Target, facts: ImageFacts) -> None:
+    check_fit(
+        facts,
+        fetch.name,
+        device=target.device,
+        size=target.size,
+        block_size=target.block_size,
+        is_block=target.is_block,
+    )
+
+
+def write_qcow2(fetch: Fetch, disk: Disk, progress: Progress) -> Written:
+    """Fetch, check, convert, compare and finish.
+
+    The image is in a file without a name, so that it is gone however this process ends.
+    :raises ImageError: the image is not what was declared, or not safe.
+    :raises StepError: the disk or a tool failed.
+    """
+    began = time.monotonic()
+    with tempfile.TemporaryFile(prefix="baremetal-lifecycle-") as file:
+        size = _download(fetch, disk.target, file, progress)
+        fetch.checksum.check(fetch.name)
+        path = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+        check_info(path, size, fetch.name)
+        head = _read_head(path, size)
+        _check_fit(fetch, disk.target, inspect_raw(head, f"{fetch.name} (its content)"))
+        source = Window("qcow2", path, len(head), size - len(head))
+        with sealed(disk):
+            written = _convert(source, disk, progress, began)
+            _compare(source, disk, progress, written)
+            block = next(split_blocks([head]))
+            write_head(disk, block)
+            finish(disk)
+    written.image_size = size
+    return written
+
+
+def _download(fetch: Fetch, target: Target, file: t.IO[bytes], progress: Progress) -> int:
+    """Fetch the image to the file; return the size of the disk in it."""
+    progress.start("fetch")
+    size = 0
+    with Pipeline() as pipeline:
+        for piece in gather(fetch.pieces(pipeline)):
+            if not size:
+                size = _inspect(fetch, target, piece)
+                _check_space(fetch.name, fetch.get_declared_size() or len(piece))
+            else:
+                _check_space(fetch.name, len(piece))
+            with _naming_space(fetch.name):
+                file.write(piece)
+            progress.update(fetch.source.fetched, fetch.source.total)
+    if not size:
+        raise ImageError(f"The image {fetch.name} is empty.", hint="Publish the image again.")
+    with _naming_space(fetch.name):
+        file.flush()
+    return size
+
+
+def _check_space(name: str, needed: int) -> None:
+    free = _get_free_space(tempfile.gettempdir())
+    if needed > free:
+        raise ImageError(
+            f"The image {name} needs {needed} bytes in the ramdisk's {tempfile.gettempdir()}, {free} are free; "
+            "nothing was written.",
+            hint="Publish it as raw.zst, which is streamed to the disk without a copy in memory.",
+        )
+
+
+def _get_free_space(directory: str) -> int:
+    status = os.statvfs(directory)
+    free = status.f_bavail * status.f_frsize
+    if get_filesystem_type(directory) not in _IN_MEMORY:
+        return free
+    found = _MEM_AVAILABLE.search(Path("/proc/meminfo").read_text(encoding="ascii"))
+    memory = max(0, int(found.group(1)) * 1024 - _RESERVE) if found else free
+    return min(free, memory) if status.f_blocks else memory  # ramfs has no size
+
+
+@contextlib.contextmanager
+def _naming_space(name: str) -> t.Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise ImageError(
+            f"The image {name} can't be kept in the ramdisk's {tempfile.gettempdir()}: {exc.strerror}.",
+            hint="Publish it as raw.zst, which is streamed to the disk without a copy in memory.",
+        ) from exc
+
+
+def _read_head(path: str, size: int) -> bytes:
+    length = min(BLOCK, size)
+    with tempfile.TemporaryFile(prefix="baremetal-lifecycle-") as file:
+        file.truncate(length)
+        target = Window("file", f"/proc/{os.getpid()}/fd/{file.fileno()}", 0, length)
+        convert(Window("qcow2", path, 0, length), target, lambda _percent: None)
+        return file.read()
+
+
+def _get_window(disk: Disk, source: Window) -> Window:
+    driver = "host_device" if disk.target.is_block else "file"
+    # qemu-img refuses O_DIRECT where a size is no multiple of what the file system wants; the flush between
+    # converting and comparing empties the page cache, so that the comparison reads the disk all the same.
+    direct = disk.direct and disk.target.size % _DIRECT_ALIGNMENT == 0 and source.size % _DIRECT_ALIGNMENT == 0
+    return Window(driver, disk.target.path, source.offset, source.size, direct)
+
+
+def _convert(source: Window, disk: Disk, progress: Progress, began: float) -> Written:
+    written = Written()
+    progress.start("write", source.size)
+    if source.size:
+        convert(source, _get_window(disk, source), lambda percent: progress.update(source.size * percent // 100))
+    disk.flush()
+    written.bytes_written = source.offset + source.size
+    written.fetch_write = time.monotonic() - began
+    return written
+
+
+def _compare(source: Window, disk: Disk, progress: Progress, written: Written) -> None:
+    began = time.monotonic()
+    progress.start("verify", source.size)
+    if source.size:
+        compare(
+            source,
+            _get_window(disk, source),
+            disk.target.device,
+            lambda percent: progress.update(source.size * percent // 100),
+        )
+    written.verify = time.monotonic() - began

@@ -1,0 +1,164 @@
+"""Streams a raw image to the disk in one pass, then reads it back; its first block goes last."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import time
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import ImageError
+from ._disk import BLOCK, Disk
+from ._fetch import Fetch
+from ._finish import finish, sealed
+from ._image_format import ImageFacts, check_fit, inspect_raw, too_large
+from ._progress import Progress
+from ._readahead import Pipeline
+from ._target import Target
+from ._verify import Block, Digests, split_blocks
+
+_ZERO_RUN = 64 * BLOCK  # a longer run is zeroed in parts, so that progress is seen
+
+
+@dataclass
+class Written:
+    """What a write did; seconds of its two phases."""
+
+    image_size: int = 0
+    bytes_written: int = 0
+    bytes_zeroed: int = 0
+    fetch_write: float = 0.0
+    verify: float = 0.0
+
+
+def inspect_first(fetch: Fetch, target: Target, head: bytes) -> ImageFacts:
+    """Judge the image by its first block, before anything is written.
+
+    :raises ImageError: another format, no partition table, or too large for the disk.
+    """
+    if not head:
+        raise ImageError(f"The image {fetch.name} is empty.", hint="Publish the image again.")
+    facts = inspect_raw(head, fetch.name)
+    facts = facts._replace(extent=max(facts.extent, fetch.get_declared_size()))
+    check_fit(
+        facts,
+        fetch.name,
+        device=target.device,
+        size=target.size,
+        block_size=target.block_size,
+        is_block=target.is_block,
+    )
+    return facts
+
+
+def plan_raw(fetch: Fetch, target: Target) -> int:
+    """Do all checks that need no more than the first block; return the least number of bytes to write."""
+    with Pipeline() as pipeline:
+        first = next(split_blocks(fetch.pieces(pipeline)), None)
+        return inspect_first(fetch, target, first.data if first else b"").extent
+
+
+def write_raw(fetch: Fetch, disk: Disk, progress: Progress) -> Written:
+    """Write, verify and finish.
+
+    :raises ImageError: the image is not what was declared; the disk is unbootable if it was touched.
+    :raises StepError: the disk failed; it is unbootable.
+    """
+    began = time.monotonic()
+    progress.start("write")
+    with Pipeline() as pipeline:
+        blocks = pipeline.stage(split_blocks(fetch.pieces(pipeline)))
+        first = next(blocks, None)
+        facts = inspect_first(fetch, disk.target, first.data if first else b"")
+        with sealed(disk):
+            writer = _BlockWriter(disk, fetch.name)
+            head = writer.hold_back(t.cast(Block, first))
+            for block in blocks:
+                writer.add(block)
+                progress.update(fetch.source.fetched, fetch.source.total)
+            writer.flush()
+            _check_complete(fetch, facts, writer.written.image_size)
+            writer.written.fetch_write = time.monotonic() - began
+            _verify(writer, head, disk, progress)
+            finish(disk)
+    return writer.written
+
+
+def _check_complete(fetch: Fetch, facts: ImageFacts, size: int) -> None:
+    fetch.checksum.check(fetch.name)
+    if size < facts.extent:
+        raise ImageError(
+            f"The image {fetch.name} is truncated: it has {size} bytes, its partition table needs {facts.extent}.",
+            hint="Publish the image again.",
+        )
+
+
+def _verify(writer: _BlockWriter, head: Block, disk: Disk, progress: Progress) -> None:
+    began = time.monotonic()
+    size = writer.written.image_size
+    progress.start("verify", size)
+    writer.digests.verify(disk, lambda done: progress.update(done, size))
+    write_head(disk, head)
+    writer.written.verify = time.monotonic() - began
+
+
+def write_head(disk: Disk, head: Block) -> None:
+    """Write the first block, which makes the disk bootable, and read it back."""
+    disk.write(0, head.data)
+    disk.flush()
+    digests = Digests()
+    digests.add(head)
+    digests.verify(disk, lambda _done: None)
+
+
+class _BlockWriter:
+    """Writes blocks in order; zero blocks are gathered to runs that the disk zeroes itself."""
+
+    def __init__(self, disk: Disk, name: str) -> None:
+        self.written = Written()
+        self.digests = Digests()
+        self._disk = disk
+        self._name = name
+        self._run_start = self._run_length = 0
+
+    def hold_back(self, first: Block) -> Block:
+        """Count the first block in without writing it."""
+        self._count(first)
+        return first
+
+    def add(self, block: Block) -> None:
+        """Write a block, or make it part of a run of zeroes."""
+        self._count(block)
+        self.digests.add(block)
+        if block.digest is not None:
+            self._end_run()
+            self._disk.write(block.offset, block.data)
+            return
+        if not self._run_length:
+            self._run_start = block.offset
+        self._run_length += len(block.data)
+        if self._run_length >= _ZERO_RUN:
+            self._end_run()
+
+    def flush(self) -> None:
+        """Wait until all is on the disk."""
+        self._end_run()
+        self._disk.flush()
+
+    def _count(self, block: Block) -> None:
+        size = block.offset + len(block.data)
+        if size > self._disk.target.size:
+            raise too_large(self._name, size, self._disk.target.device, self._disk.target.size, written=True)
+        self.written.image_size = size
+        if block.digest is None:
+            self.written.bytes_zeroed += len(block.data)
+        else:
+            self.written.bytes_written += len(block.data)
+
+    def _end_run(self) -> None:
+        if self._run_length:
+            self._disk.zero(self._run_start, self._run_length)
+            self._run_length = 0

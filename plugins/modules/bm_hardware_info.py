@@ -1,0 +1,207 @@
+#!/usr/bin/python
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads the node's hardware and disks, in the deploy ramdisk."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bm_hardware_info
+short_description: Read the hardware and the disks of a node from inside
+version_added: 0.1.0
+description:
+  - Reads what the node is, and which disks it has, with the keys that root device hints use.
+  - Nothing is changed.
+author:
+  - baremetal.lifecycle contributors (@baremetal-lifecycle)
+extends_documentation_fragment:
+  - baremetal.lifecycle.inband
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  devices:
+    description:
+      - Paths of disks. When given, only these are listed, in this order.
+      - Regular files and loop devices may stand for disks.
+    type: list
+    elements: path
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Read hardware and disks
+  baremetal.lifecycle.bm_hardware_info:
+  register: hardware
+
+- name: Show the disks that are larger than 100 GiB
+  ansible.builtin.debug:
+    msg: "{{ hardware.disks | selectattr('size_bytes', '>', 100 * 1024 ** 3) | map(attribute='name') }}"
+"""
+
+RETURN = r"""
+disks:
+  description: Disks, RAID arrays and multipath devices that an image can be written to.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Path of the device.
+      type: str
+      sample: /dev/sda
+    by_path:
+      description: Link in C(/dev/disk/by-path), which stays the same while the disk stays in its slot.
+      type: str
+      sample: /dev/disk/by-path/pci-0000:00:17.0-ata-1
+    size_bytes:
+      description: Size in bytes.
+      type: int
+      sample: 480103981056
+    model:
+      description: Model.
+      type: str
+      sample: INTEL SSDSC2KB48
+    vendor:
+      description: Vendor.
+      type: str
+      sample: ATA
+    serial:
+      description: Serial number.
+      type: str
+      sample: BTYF84330A0C480BGN
+    wwn:
+      description: World wide name.
+      type: str
+      sample: "0x55cd2e414f5a1c0e"
+    wwn_with_extension:
+      description: World wide name with the vendor's extension.
+      type: str
+      sample: "0x55cd2e414f5a1c0e"
+    wwn_vendor_extension:
+      description: The vendor's extension alone.
+      type: str
+      sample: "0x1234567890abcdef"
+    rotational:
+      description: Whether it has spinning platters.
+      type: bool
+      sample: false
+    hctl:
+      description: SCSI host, channel, target and LUN.
+      type: str
+      sample: "0:0:0:0"
+    tran:
+      description: Transport.
+      type: str
+      sample: sata
+    read_only:
+      description: Whether the kernel refuses writes.
+      type: bool
+      sample: false
+    removable:
+      description: Whether the medium can be taken out.
+      type: bool
+      sample: false
+hardware:
+  description: What the node is.
+  returned: success
+  type: dict
+  contains:
+    system:
+      description: Identity of the machine from its SMBIOS tables.
+      type: dict
+      contains:
+        vendor:
+          description: Vendor.
+          type: str
+          sample: Dell Inc.
+        product:
+          description: Product name.
+          type: str
+          sample: PowerEdge R640
+        serial:
+          description: Serial number.
+          type: str
+          sample: 7XK0Z33
+        uuid:
+          description: UUID of the machine.
+          type: str
+          sample: 4c4c4544-0058-4b10-8030-b7c04f5a3333
+    cpus:
+      description: Number of logical processors.
+      type: int
+      sample: 32
+    architecture:
+      description: Architecture of the processors.
+      type: str
+      sample: x86_64
+    memory_mb:
+      description: Installed memory in MiB.
+      type: int
+      sample: 196608
+    boot_mode:
+      description: How the ramdisk was booted, V(uefi) or V(bios).
+      type: str
+      sample: uefi
+    nics:
+      description: Physical network ports.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the port.
+          type: str
+          sample: eno1
+        mac:
+          description: MAC address in lower case.
+          type: str
+          sample: 52:54:00:12:34:56
+        speed:
+          description: Speed in Mb/s; none while there is no link.
+          type: int
+          sample: 25000
+        carrier:
+          description: Whether there is a link.
+          type: bool
+          sample: true
+        pci:
+          description: PCI address.
+          type: str
+          sample: "0000:19:00.0"
+    ramdisk:
+      description: Whether this system is the deploy ramdisk.
+      type: bool
+      sample: true
+    deployment:
+      description: Identifier of the deployment that the ramdisk was booted for; none without one.
+      type: str
+      sample: 0f9c1b9e-1a7e-4f6c-9b2f-3b1f4f0c9d55
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._disks import list_disks
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._hardware import read_hardware
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._module import run
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={"devices": {"type": "list", "elements": "path", "default": []}},
+        supports_check_mode=True,
+    )
+    run(
+        module,
+        lambda: {"changed": False, "disks": list_disks(module.params["devices"]), "hardware": read_hardware()},
+    )
+
+
+if __name__ == "__main__":
+    main()

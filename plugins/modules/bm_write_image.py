@@ -1,0 +1,251 @@
+#!/usr/bin/python
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Writes an image to a disk and proves that it is there, in the deploy ramdisk."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bm_write_image
+short_description: Write an image to a disk and read it back
+version_added: 0.1.0
+description:
+  - Streams a raw image in one pass from the network to the disk, with fetching, hashing, decompressing and writing at the
+    same time; a broken connection is resumed where it broke. A qcow2 image is fetched to the ramdisk first.
+  - Before the first byte is written, the image must prove to be of the declared format, to have a partition table and to
+    fit on the disk.
+  - Afterwards the checksum of what was fetched is compared, and what the disk holds is read back and compared.
+  - The first block of the image, which makes the disk bootable, is written last. Whatever ends the write, a disk that is
+    written only in part is never booted.
+  - A backup GPT is moved to the end of the disk.
+  - Shows its progress while it runs. The write goes on when the connection to the node breaks, and is found again.
+  - An earlier writer that a killed play left behind on the node is ended first.
+author:
+  - baremetal.lifecycle contributors (@baremetal-lifecycle)
+extends_documentation_fragment:
+  - baremetal.lifecycle.inband
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Fetches the first bytes of the image and does all checks that these allow.
+  diff_mode:
+    support: partial
+    details:
+      - Names the image and the disk.
+  idempotent:
+    support: none
+    details:
+      - Writes whenever it is run.
+options:
+  url:
+    description:
+      - Where the image is, as C(http), C(https) or C(file) URL, as the node sees it.
+    type: str
+    required: true
+  checksum:
+    description:
+      - Checksum of the file as it is fetched, as C(algorithm:hex).
+      - MD5 and SHA-1 are refused.
+    type: str
+    required: true
+  device:
+    description:
+      - Path of the disk.
+    type: path
+    required: true
+  format:
+    description:
+      - Format of the image, after decompression. The image must have it.
+    type: str
+    choices: [raw, qcow2]
+    default: raw
+  compression:
+    description:
+      - Compression of the file. V(auto) goes by the end of the URL's path.
+    type: str
+    choices: [auto, none, gz, xz, zst, bz2]
+    default: auto
+  ca_path:
+    description:
+      - File on the node with the certificates of the authorities to trust, for C(https).
+    type: path
+  validate_certs:
+    description:
+      - Whether the certificate of the server must be valid.
+    type: bool
+    default: true
+  retries:
+    description:
+      - How many attempts in a row may bring nothing new before the fetch fails.
+    type: int
+    default: 5
+  timeout:
+    description:
+      - Seconds without a byte after which a connection counts as broken.
+    type: int
+    default: 60
+  progress_path:
+    description:
+      - File on the node that tells the progress as JSON, replaced about once a second.
+      - By default C(write_image-DEVICE.json) in C(/run/baremetal-lifecycle), or in C(/tmp/baremetal-lifecycle-UID) where
+        the former can't be written.
+    type: path
+  time_limit:
+    description:
+      - Seconds that the whole write may take. After that it is ended and the task fails.
+    type: int
+    default: 3600
+notes:
+  - C(async) can't be set on a task with this module; it runs in the background by itself.
+seealso:
+  - module: baremetal.lifecycle.bm_write_config_drive
+  - module: baremetal.lifecycle.bm_boot_entry
+"""
+
+EXAMPLES = r"""
+- name: Write a compressed raw image
+  baremetal.lifecycle.bm_write_image:
+    url: https://images.example.com/debian-12.raw.zst
+    checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    device: /dev/disk/by-path/pci-0000:00:17.0-ata-1
+
+- name: Write a qcow2 image
+  baremetal.lifecycle.bm_write_image:
+    url: https://images.example.com/debian-12.qcow2
+    checksum: sha512:ee26b0dd4af7e749aa1a8ee3c10ae9923f618980772e473f8819a5d4940e0db27ac185f8a0e1d5f84f88bc887fd67b143732c304cc5fa9ad8e6f57f50028a8ff
+    format: qcow2
+    device: /dev/sda
+    time_limit: 1800
+"""
+
+RETURN = r"""
+device:
+  description: The disk, as it was given.
+  returned: success
+  type: str
+  sample: /dev/sda
+checksum:
+  description: Checksum that the fetched file has.
+  returned: success
+  type: str
+  sample: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+bytes_fetched:
+  description: Bytes that were fetched.
+  returned: when written
+  type: int
+  sample: 195035136
+bytes_written:
+  description: Bytes of the image that were sent to the disk. For qcow2 this includes zeroes.
+  returned: when written
+  type: int
+  sample: 562036736
+bytes_zeroed:
+  description: Bytes of the image that are zero and that the disk zeroed itself. V(0) for qcow2, where it is not known.
+  returned: when written
+  type: int
+  sample: 1155530752
+image_size:
+  description: Size of the image on the disk, in bytes.
+  returned: when written
+  type: int
+  sample: 1717567488
+verified:
+  description: That the disk was read back and holds the image.
+  returned: when written
+  type: bool
+  sample: true
+resumed:
+  description: How often a broken connection was resumed.
+  returned: when written
+  type: int
+  sample: 0
+seconds:
+  description: How long it took.
+  returned: when written
+  type: dict
+  contains:
+    fetch_write:
+      description: Seconds until all was on the disk.
+      type: float
+      sample: 14.2
+    verify:
+      description: Seconds of reading back.
+      type: float
+      sample: 3.1
+    total:
+      description: Seconds of all.
+      type: float
+      sample: 18.7
+would_write:
+  description: What would be written.
+  returned: in check mode
+  type: dict
+  contains:
+    url:
+      description: The image, without password and query.
+      type: str
+      sample: https://images.example.com/debian-12.raw.zst
+    device:
+      description: The disk.
+      type: str
+      sample: /dev/sda
+    bytes:
+      description: Bytes that the disk must have at least.
+      type: int
+      sample: 1717567488
+error:
+  description: What kind of failure it is.
+  returned: failure
+  type: dict
+  contains:
+    type:
+      description: V(InvalidRequestError), V(ImageError) or V(StepError).
+      type: str
+      sample: ImageError
+    retryable:
+      description: Whether the same may succeed later without a change.
+      type: bool
+      sample: false
+    hint:
+      description: What to do.
+      type: str
+      sample: Publish the image again.
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._source import SourceOptions
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._write_image import ImageRequest, write_image
+
+ARGUMENT_SPEC = {
+    "url": {"type": "str", "required": True},
+    "checksum": {"type": "str", "required": True},
+    "device": {"type": "path", "required": True},
+    "format": {"type": "str", "choices": ["raw", "qcow2"], "default": "raw"},
+    "compression": {"type": "str", "choices": ["auto", "none", "gz", "xz", "zst", "bz2"], "default": "auto"},
+    "ca_path": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+    "retries": {"type": "int", "default": 5},
+    "timeout": {"type": "int", "default": 60},
+    "progress_path": {"type": "path"},
+    "time_limit": {"type": "int", "default": 3600},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    own = ("url", "checksum", "device", "format", "compression", "progress_path")
+    source = SourceOptions(
+        **{name: module.params[name] for name in ("ca_path", "validate_certs", "retries", "timeout")}
+    )
+    request = ImageRequest(source=source, **{name: module.params[name] for name in own})
+    run(module, lambda: write_image(request, check_mode=module.check_mode))
+
+
+if __name__ == "__main__":
+    main()

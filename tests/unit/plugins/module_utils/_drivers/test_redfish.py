@@ -1,0 +1,106 @@
+"""The Redfish driver against a real service: sushy-emulator with TLS, a password, and slow power changes."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish import RedfishDriver
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish_quirks import quirk_of
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
+
+
+def make_node(fake_node: t.Any, bmc: dict[str, t.Any]) -> Node:
+    return Node.from_params(fake_node.params(NODE_SPEC, bmc={"timeout": 10.0, "power_timeout": 60.0, **bmc}))
+
+
+@pytest.fixture
+def driver(redfish_service: t.Any, fake_node: t.Any) -> t.Iterator[RedfishDriver]:
+    with RedfishDriver(make_node(fake_node, redfish_service.bmc())) as opened:
+        yield opened
+
+
+def test_power_is_awaited_and_asked_once(driver: RedfishDriver) -> None:
+    assert driver.power.set_power_state(base.POWER_ON)
+    assert driver.power.get_power_state() == base.POWER_ON
+    assert not driver.power.set_power_state(base.POWER_ON)
+    assert driver.power.set_power_state(base.POWER_OFF, soft=True)
+    assert driver.power.get_power_state() == base.POWER_OFF
+    assert driver.counters.power_ons == 1
+    assert driver.counters.bmc_requests > 4
+
+
+def test_the_boot_device_is_read_back(driver: RedfishDriver) -> None:
+    for device in (base.CDROM, base.DISK, base.PXE):
+        driver.management.set_boot_device(device, mode="uefi")
+        assert driver.management.get_boot_device().device == device
+
+
+def test_a_target_that_the_machine_lacks_is_unsupported(driver: RedfishDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__(RedfishDriver.__module__, fromlist=["x"]).BOOT_SOURCES, base.DISK, "SDCard")
+    with pytest.raises(errors.UnsupportedOperationError, match="boot from SDCard"):
+        driver.management.set_boot_device(base.DISK, mode="uefi")
+
+
+def test_media_go_in_and_out(driver: RedfishDriver, redfish_service: t.Any, tmp_path: t.Any) -> None:
+    assert driver.boot.get_media() is None
+    assert not driver.boot.eject_media()
+    with pytest.raises(errors.BMCResponseError, match="could not insert"):
+        driver.boot.insert_media("http://127.0.0.1:1/boot.iso")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "expected"),
+    [
+        ({"password": "wrong"}, errors.BMCAuthenticationError, "refused the credentials"),
+        ({"verify": True}, errors.BMCConnectionError, "certificate is not trusted"),
+        ({"verify": f"sha256:{'0' * 64}"}, errors.BMCConnectionError, "certificate is not trusted"),
+        ({"address": "https://127.0.0.1:1"}, errors.BMCConnectionError, "can't be reached"),
+        ({"system_id": "nope"}, errors.InvalidRequestError, "has no System 'nope'"),
+        ({"system_id": None}, errors.BMCResponseError, "System count is not exactly one"),
+    ],
+)
+def test_what_keeps_us_out_is_named(
+    redfish_service: t.Any, fake_node: t.Any, changes: dict[str, t.Any], error: type[Exception], expected: str
+) -> None:
+    node = make_node(fake_node, redfish_service.bmc(**changes))
+    with RedfishDriver(node) as driver, pytest.raises(error, match=expected) as caught:
+        driver.power.get_power_state()
+    assert "right" not in str(caught.value)
+    assert "wrong" not in str(caught.value)
+
+
+def test_wrong_credentials_are_sent_once(redfish_service: t.Any, fake_node: t.Any) -> None:
+    node = make_node(fake_node, redfish_service.bmc(password="wrong"))
+    with RedfishDriver(node) as driver:
+        with pytest.raises(errors.BMCAuthenticationError):
+            driver.power.get_power_state()
+        assert driver.counters.bmc_requests <= 2  # the root, which is open, and the refusal
+
+
+@pytest.mark.parametrize("verify", ["pin", "colons", False])
+def test_a_pinned_certificate_is_trusted(redfish_service: t.Any, fake_node: t.Any, verify: t.Any) -> None:
+    digest = redfish_service.fingerprint
+    colons = ":".join(digest[i : i + 2] for i in range(0, 64, 2))
+    value = {"pin": f"sha256:{digest}", "colons": f"sha256:{colons}"}.get(verify, verify)
+    with RedfishDriver(make_node(fake_node, redfish_service.bmc(verify=value))) as driver:
+        assert driver.power.get_power_state() in (base.POWER_ON, base.POWER_OFF)
+
+
+def test_an_address_may_name_the_system(redfish_service: t.Any, fake_node: t.Any) -> None:
+    address = f"redfish://127.0.0.1:{redfish_service.port}/redfish/v1/Systems/{redfish_service.systems[1]}"
+    with RedfishDriver(make_node(fake_node, redfish_service.bmc(address=address, system_id=None))) as driver:
+        assert driver.power.get_power_state() == base.POWER_OFF
+
+
+def test_quirks_go_by_manufacturer() -> None:
+    assert quirk_of("Cisco Systems Inc").media_types == ("DVD", "CD")
+    assert not quirk_of("Lenovo").persistent_override
+    assert quirk_of(None) == quirk_of("Nobody")

@@ -1,0 +1,176 @@
+"""The store on a real database: reservations under contention, history, and what a killed run leaves."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner as owners
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError, StoreError
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import HistoryEntry, Store
+
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+@pytest.fixture
+def store(url: str) -> t.Iterator[Store]:
+    opened = Store(url)
+    yield opened
+    opened.close()
+
+
+def test_a_record_and_its_history_survive(store: Store, url: str) -> None:
+    record = store.ensure_node("node01", "fake")
+    assert record.provision_state == "enroll"
+    assert store.reserve("node01", "me", "deploy", 60)
+    record.instance_info = {"image_checksum": "sha256:00"}
+    record.maintenance = True
+    store.save(record, "me", HistoryEntry(node="node01", event="manage", from_state="enroll", to_state="verifying"))
+    again = Store(url)
+    loaded = again.get("node01")
+    assert loaded is not None
+    assert (loaded.instance_info, loaded.maintenance, loaded.reservation) == (
+        {"image_checksum": "sha256:00"},
+        True,
+        "me",
+    )
+    assert [entry.event for entry in again.history("node01")] == ["create", "manage"]
+    again.close()
+
+
+def test_a_run_without_the_reservation_writes_nothing(store: Store) -> None:
+    record = store.ensure_node("node01", "fake")
+    store.reserve("node01", "other", "deploy", 60)
+    record.last_error = "from the run that lost it"
+    with pytest.raises(NodeLockedError):
+        store.save(record, "me", HistoryEntry(node="node01", event="manage"))
+    loaded = store.get("node01")
+    assert loaded is not None
+    assert loaded.last_error is None
+    assert [entry.event for entry in store.history("node01")] == ["create"]
+
+
+def test_a_reservation_is_renewed_and_released_by_its_holder_only(store: Store) -> None:
+    store.ensure_node("node01", "fake")
+    assert store.reserve("node01", "me", "deploy", 60)
+    first = store.get("node01")
+    assert store.reserve("node01", "me", "deploy", 600)
+    second = store.get("node01")
+    assert first is not None
+    assert second is not None
+    assert second.reservation_since == first.reservation_since
+    assert (second.reservation_expires or 0) > (first.reservation_expires or 0)
+    assert not store.reserve("node01", "other", "deploy", 60)
+    assert not store.release("node01", "other")
+    assert store.release("node01", "me")
+    assert store.reserve("node01", "other", "deploy", 60)
+
+
+def _claim(url: str, number: int, barrier: t.Any, results: t.Any) -> None:
+    store = Store(url)
+    barrier.wait()
+    won = [name for name in (f"node{i:02}" for i in range(20)) if store.reserve(name, f"run{number}", "deploy", 60)]
+    results.put((number, won))
+    store.close()
+
+
+def test_of_many_runs_exactly_one_gets_each_node(url: str) -> None:
+    store = Store(url)
+    for i in range(20):
+        store.ensure_node(f"node{i:02}", "fake")
+    barrier, results = FORK.Barrier(8), FORK.Queue()
+    runs = [FORK.Process(target=_claim, args=(url, number, barrier, results)) for number in range(8)]
+    for run in runs:
+        run.start()
+    claims = dict(results.get(timeout=60) for dummy in runs)
+    for run in runs:
+        run.join(timeout=60)
+    assert sorted(name for won in claims.values() for name in won) == [f"node{i:02}" for i in range(20)]
+    for number, won in claims.items():
+        for name in won:
+            record = store.get(name)
+            assert record is not None
+            assert record.reservation == f"run{number}"
+    store.close()
+
+
+def _claim_forever(url: str, started: t.Any) -> None:
+    store = Store(url)
+    store.ensure_node("node01", "fake")
+    while True:
+        store.reserve("node01", "victim", "deploy", 60)
+        started.set()
+        store.release("node01", "victim")
+
+
+def test_a_killed_run_leaves_the_database_whole(url: str, tmp_path: Path) -> None:
+    started = FORK.Event()
+    victim = FORK.Process(target=_claim_forever, args=(url, started))
+    victim.start()
+    assert started.wait(timeout=30)
+    os.kill(t.cast("int", victim.pid), signal.SIGKILL)
+    victim.join(timeout=30)
+    store = Store(url)
+    assert sqlite3.connect(tmp_path / "store.db").execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    record = store.get("node01")
+    assert record is not None
+    assert store.reserve("node01", "next", "deploy", 60, instead_of=record.reservation)
+    store.close()
+
+
+def _open_and_close(url: str, barrier: t.Any) -> None:
+    barrier.wait()
+    Store(url).close()
+
+
+def test_many_runs_may_make_the_database_at_once(url: str) -> None:
+    barrier = FORK.Barrier(6)
+    runs = [FORK.Process(target=_open_and_close, args=(url, barrier)) for dummy in range(6)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join(timeout=60)
+    assert [run.exitcode for run in runs] == [0] * 6
+
+
+@pytest.mark.parametrize(
+    ("bad_url", "expected"),
+    [
+        ("nonsense", "can't be used"),
+        ("sqlite:////proc/nowhere/store.db", "does not answer"),
+        ("postgresql+nodriver://user:secret@localhost/x", "can't be used"),
+    ],
+)
+def test_a_store_that_is_away_is_named_without_its_password(bad_url: str, expected: str) -> None:
+    with pytest.raises(StoreError, match=expected) as caught:
+        Store(bad_url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_run_is_known_to_be_alive_or_dead_on_its_own_controller_only() -> None:
+    here = owners.current_owner(os.getpid())
+    child = FORK.Process(target=time.sleep, args=(60,))
+    child.start()
+    run = owners.current_owner(t.cast("int", child.pid))
+    assert owners.is_alive(str(run), here) is True
+    child.kill()
+    child.join()
+    assert owners.is_alive(str(run), here) is False
+    assert owners.is_alive(str(run._replace(host="elsewhere")), here) is None
+    assert owners.is_alive(str(here._replace(started="1")), here) is False
+    assert owners.is_alive("somebody", here) is None
