@@ -65,7 +65,7 @@ zstd -q -6 -T0 "$work/debian-12.raw" -o "$work/debian-12.raw.zst"
 qemu-img convert -f raw -O qcow2 "$work/debian-12.raw" "$work/debian-12.qcow2"
 
 say "writing debian-12-b"
-echo 'Debian GNU/Linux 12, second image of the lab \n \l' > "$work/issue"
+printf '%s\n' 'Debian GNU/Linux 12, second image of the lab \n \l' > "$work/issue"
 debugfs -w -f /dev/stdin "$work/root.img" > /dev/null 2>&1 <<END
 rm /etc/issue
 write $work/issue /etc/issue

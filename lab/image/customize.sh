@@ -42,7 +42,7 @@ linux /EFI/debian/vmlinuz
 initrd /EFI/debian/initrd.img
 options root=LABEL=root ro console=tty0 console=ttyS0,115200 net.ifnames=0
 END
-rm -rf "$root"/boot/* "$root"/vmlinuz* "$root"/initrd.img*
+rm -rf "${root:?}"/boot/* "${root:?}"/vmlinuz* "${root:?}"/initrd.img*
 
 truncate -s "${esp_mib}M" "$work/esp.img"
 mkfs.vfat -F 32 -n ESP "$work/esp.img" > /dev/null

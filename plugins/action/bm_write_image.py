@@ -84,9 +84,9 @@ class ActionModule(ActionBase):
         with contextlib.suppress(AnsibleError):
             self._async_status(job, "cleanup", task_vars)
         if result.get("failed") and _NO_ANSWER in str(result.get("msg")):
-            said = " ".join(str(result.get("stderr", "")).split())[-300:]
+            said = " ".join(str(result.get("stderr", "")).split())[-300:] or "no message"
             raise StepError(
-                f"The writer on {reporter.host} died without an answer {said}; last seen: {reporter.last}.",
+                f"The writer on {reporter.host} died without an answer ({said}); last seen: {reporter.last}.",
                 hint="Was it killed, or the ramdisk out of memory? Look at dmesg there. The disk is not bootable.",
                 retryable=True,
             )

@@ -13,21 +13,13 @@ from __future__ import annotations
 import base64
 import binascii
 import gzip
-import io
 import json
 import typing as t
 import uuid
 
-try:
-    import pycdlib
-except ImportError as exc:
-    PYCDLIB_ERROR: ImportError | None = exc
-else:
-    PYCDLIB_ERROR = None
-
-from ._dependency import require
 from ._errors import InvalidRequestError
 from ._fetch import fetch
+from ._iso import make_iso
 from ._node import Node
 
 LABEL = "config-2"
@@ -61,29 +53,6 @@ def build(node: Node) -> bytes | None:
             hint="Make user_data smaller.",
         )
     return content
-
-
-def make_iso(files: t.Mapping[str, bytes], label: str) -> bytes:
-    """Return an ISO 9660 image with Rock Ridge and Joliet names.
-
-    :param files: content by path, such as ``openstack/latest/meta_data.json``.
-    """
-    require("pycdlib", PYCDLIB_ERROR)
-    iso = pycdlib.PyCdlib()
-    iso.new(interchange_level=4, joliet=3, rock_ridge="1.09", vol_ident=label)
-    folders: set[str] = set()
-    for path, content in files.items():
-        parts = path.split("/")
-        for depth in range(1, len(parts)):
-            folder = "/" + "/".join(parts[:depth])
-            if folder not in folders:
-                folders.add(folder)
-                iso.add_directory(folder.upper(), rr_name=parts[depth - 1], joliet_path=folder)
-        iso.add_fp(io.BytesIO(content), len(content), f"/{path.upper()}", rr_name=parts[-1], joliet_path=f"/{path}")
-    result = io.BytesIO()
-    iso.write_fp(result)
-    iso.close()
-    return result.getvalue()
 
 
 def _files(source: t.Mapping[str, t.Any], node: str) -> dict[str, bytes]:

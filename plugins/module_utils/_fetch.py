@@ -40,7 +40,8 @@ def open_url(
     """
     try:
         request = urllib.request.Request(url, headers=dict(headers or {}))
-        return urllib.request.urlopen(request, timeout=TIMEOUT, context=_context(ca_path, validate_certs))
+        https = urllib.request.HTTPSHandler(context=_context(ca_path, validate_certs))
+        return urllib.request.build_opener(https).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as exc:
         hint = "Correct the URL, or put the file there." if exc.code == 404 else "Look at the server's log."
         raise ImageError(

@@ -1,4 +1,7 @@
-"""External tools of the ramdisk: started without a shell, bounded in time, their errors named."""
+"""External tools of the ramdisk: started without a shell, bounded in time, their errors named.
+
+AnsibleModule.run_command is not used: this package does not know Ansible, and it can't bind a child's life to ours.
+"""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -83,7 +86,7 @@ def run_binary(
     """
     require_tools(argv[0])
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             argv,
             env=environment(),
             stdin=subprocess.DEVNULL,

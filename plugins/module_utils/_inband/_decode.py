@@ -125,7 +125,7 @@ def _decode_zstd(chunks: t.Iterable[bytes], name: str) -> t.Generator[bytes, Non
     The tool ends by itself when this process dies: its pipes break.
     """
     require_tools("zstd")
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
         ["zstd", "-dcq", "--long=31"],
         env=environment(),
         stdin=subprocess.PIPE,

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
 import typing as t
 
 from .._errors import BareMetalError, StepError
-from ._command import environment, run_command, search_path
+from ._command import run_command, search_path
 from ._disk import Disk
 from ._partition_table import PartitionTable, read_gpt, read_table
 
@@ -95,12 +94,5 @@ def settle() -> None:
     """Wait, at most half a minute, until udev has made the nodes of new partitions."""
     if shutil.which("udevadm", path=search_path()) is None:
         return
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        subprocess.run(
-            ["udevadm", "settle", f"--timeout={_SETTLE_SECONDS}"],
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=_SETTLE_SECONDS + 5,
-        )
+    with contextlib.suppress(StepError):  # late device nodes fail no write: nothing here uses them
+        run_command(["udevadm", "settle", f"--timeout={_SETTLE_SECONDS}"], timeout=_SETTLE_SECONDS + 5)

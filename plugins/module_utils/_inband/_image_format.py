@@ -38,11 +38,15 @@ _ISO_MAGIC = (32769, b"CD001")  # ECMA-119 8.1.2
 
 
 class ImageFacts(t.NamedTuple):
-    """What is known before the first byte is written; ``extent``: the disk must have at least so many bytes."""
+    """What is known before the first byte is written.
+
+    The disk must have ``extent`` bytes at least; the image itself ``content_end``.
+    """
 
     extent: int
-    sector_size: int
-    table: str
+    sector_size: int = 0
+    table: str = ""
+    content_end: int = 0
 
 
 def detect_format(head: bytes) -> str:
@@ -81,7 +85,7 @@ def inspect_raw(head: bytes, name: str) -> ImageFacts:
 
 
 def _to_facts(table: PartitionTable) -> ImageFacts:
-    return ImageFacts(table.extent, table.sector_size, table.kind)
+    return ImageFacts(table.extent, table.sector_size, table.kind, table.content_end)
 
 
 def inspect_qcow2(head: bytes, name: str) -> ImageFacts:
@@ -95,7 +99,7 @@ def inspect_qcow2(head: bytes, name: str) -> ImageFacts:
             f"The image {name} is declared qcow2, is {found}; nothing was written.",
             hint="Declare format and compression as the image has them.",
         )
-    return ImageFacts(read_virtual_size(head, name), 0, "")
+    return ImageFacts(read_virtual_size(head, name))
 
 
 def check_fit(facts: ImageFacts, name: str, *, device: str, size: int, block_size: int, is_block: bool) -> None:
@@ -110,6 +114,19 @@ def check_fit(facts: ImageFacts, name: str, *, device: str, size: int, block_siz
             f"The image {name} is made for sectors of {facts.sector_size} bytes, {device} has sectors of "
             f"{block_size} bytes: no firmware would find its partitions; nothing was written.",
             hint=f"Build the image for {block_size}-byte sectors, or choose another disk.",
+        )
+
+
+def check_whole(facts: ImageFacts, name: str, size: int, written: bool = False) -> None:
+    """Check that an image of ``size`` bytes holds all of its partitions. Its backup GPT may be missing.
+
+    :raises ImageError: a partition ends behind the end of the image.
+    """
+    if size < facts.content_end:
+        tail = "" if written else "; nothing was written"
+        raise ImageError(
+            f"The image {name} is truncated: it has {size} bytes, its partitions need {facts.content_end}{tail}.",
+            hint="Publish the image again.",
         )
 
 

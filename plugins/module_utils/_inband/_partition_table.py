@@ -50,12 +50,14 @@ class PartitionTable:
     backup_header: int = 0
 
     @property
+    def content_end(self) -> int:
+        """Where the last partition ends, in bytes."""
+        return max((partition.end for partition in self.partitions), default=0)
+
+    @property
     def extent(self) -> int:
         """The smallest disk that can hold it, in bytes."""
-        ends = [partition.end for partition in self.partitions]
-        if self.backup_header:
-            ends.append(self.backup_header + self.sector_size)
-        return max(ends, default=0)
+        return max(self.content_end, self.backup_header + self.sector_size if self.backup_header else 0)
 
 
 def read_table(read: Reader) -> PartitionTable | None:

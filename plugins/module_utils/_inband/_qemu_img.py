@@ -86,7 +86,7 @@ def compare(source: Window, target: Window, device: str, on_percent: t.Callable[
 def _run(argv: list[str], on_percent: t.Callable[[int], None]) -> tuple[int, str]:
     """Run qemu-img and follow its progress; it is killed when this process dies."""
     require_tools(argv[0])
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
         argv,
         env={**environment(), "MALLOC_ARENA_MAX": "3"},  # arenas count against the address space
         stdin=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 Item = t.TypeVar("Item")
 
 _DEPTH = 4
-_POLL = 0.2  # seconds after which a blocked stage looks whether the stream was given up
+_POLL = 0.05  # seconds after which a blocked stage looks whether the stream was given up
 _MAX_STAGES = 8
 
 

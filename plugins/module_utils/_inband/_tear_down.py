@@ -75,7 +75,7 @@ def _power_off_soon() -> None:
         )
         return
     try:
-        subprocess.Popen(
+        subprocess.Popen(  # pylint: disable=ansible-bad-function
             ["sh", "-c", f"sleep {_DELAY_SECONDS}; {_POWER_OFF}"],
             env=environment(),
             stdin=subprocess.DEVNULL,

@@ -18,7 +18,7 @@ from .._errors import ImageError
 from ._disk import BLOCK, Disk
 from ._fetch import Fetch
 from ._finish import finish, sealed
-from ._image_format import ImageFacts, check_fit, inspect_qcow2, inspect_raw
+from ._image_format import ImageFacts, check_fit, check_whole, inspect_qcow2, inspect_raw
 from ._mounts import get_filesystem_type
 from ._progress import Progress
 from ._qemu_img import Window, check_info, compare, convert
@@ -70,7 +70,9 @@ def write_qcow2(fetch: Fetch, disk: Disk, progress: Progress) -> Written:
         path = f"/proc/{os.getpid()}/fd/{file.fileno()}"
         check_info(path, size, fetch.name)
         head = _read_head(path, size)
-        _check_fit(fetch, disk.target, inspect_raw(head, f"{fetch.name} (its content)"))
+        content = inspect_raw(head, f"{fetch.name} (its content)")
+        check_whole(content, fetch.name, size)
+        _check_fit(fetch, disk.target, content)
         source = Window("qcow2", path, len(head), size - len(head))
         with sealed(disk):
             written = _convert(source, disk, progress, began)

@@ -14,7 +14,7 @@ from .._errors import ImageError
 from ._disk import BLOCK, Disk
 from ._fetch import Fetch
 from ._finish import finish, sealed
-from ._image_format import ImageFacts, check_fit, inspect_raw, too_large
+from ._image_format import ImageFacts, check_fit, check_whole, inspect_raw, too_large
 from ._progress import Progress
 from ._readahead import Pipeline
 from ._target import Target
@@ -42,6 +42,8 @@ def inspect_first(fetch: Fetch, target: Target, head: bytes) -> ImageFacts:
     if not head:
         raise ImageError(f"The image {fetch.name} is empty.", hint="Publish the image again.")
     facts = inspect_raw(head, fetch.name)
+    if fetch.compression == "none" and fetch.source.total is not None:
+        check_whole(facts, fetch.name, fetch.source.total)
     facts = facts._replace(extent=max(facts.extent, fetch.get_declared_size()))
     check_fit(
         facts,
@@ -89,11 +91,7 @@ def write_raw(fetch: Fetch, disk: Disk, progress: Progress) -> Written:
 
 def _check_complete(fetch: Fetch, facts: ImageFacts, size: int) -> None:
     fetch.checksum.check(fetch.name)
-    if size < facts.extent:
-        raise ImageError(
-            f"The image {fetch.name} is truncated: it has {size} bytes, its partition table needs {facts.extent}.",
-            hint="Publish the image again.",
-        )
+    check_whole(facts, fetch.name, size, written=True)
 
 
 def _verify(writer: _BlockWriter, head: Block, disk: Disk, progress: Progress) -> None:

@@ -12,6 +12,8 @@ settings=$(realpath "$2")
 here=$(dirname "$(realpath "$0")")
 # shellcheck source=/dev/null
 . "$settings"
+# shellcheck disable=SC2154  # the settings
+[ -n "$suite" ] && [ ${#packages[@]} -gt 0 ]
 
 if [ ${#mirrors[@]} -eq 0 ]; then
     mapfile -t mirrors < <("$here/sources.sh" "$suite")

@@ -11,7 +11,9 @@ import gzip
 import json
 import lzma
 import os
+import shutil
 import signal
+import ssl
 import struct
 import subprocess
 import sys
@@ -159,6 +161,7 @@ REFUSED_BEFORE_WRITING = [
     ("no-partition-table", without_table, {}, "it has no partition table"),
     ("iso", iso, {}, "an ISO 9660 file system"),
     ("fat", fat, {}, "it has no partition table"),
+    ("cut-short", lambda data: data[: 9 * MIB], {}, "is truncated: it has 9437184 bytes"),
     ("empty", lambda data: b"", {}, "is empty"),
     ("backing-file", lambda data: qcow2_header(data, backing=112), {"format": "qcow2"}, "has a backing file"),
     ("external-data", lambda data: qcow2_header(data, features=4), {"format": "qcow2"}, "external data file"),
@@ -242,6 +245,22 @@ def test_failure_while_writing_leaves_an_unbootable_disk(
     assert is_unbootable(disk)
 
 
+def test_image_without_its_backup_gpt_is_repaired(server: t.Any, image: bytes, disk: Path, tools: t.Any) -> None:
+    data = image[: -33 * 512]
+    write(server.add("image.raw", data), tools.sha256(data), disk)
+    verdict = subprocess.run(["sgdisk", "-v", str(disk)], capture_output=True, text=True, check=True).stdout
+    assert "No problems found" in verdict
+
+
+def test_qcow2_that_is_too_small_for_its_partitions(
+    server: t.Any, image: bytes, disk: Path, tmp_path: Path, tools: t.Any
+) -> None:
+    data = tools.to_qcow2(image[: 9 * MIB], tmp_path)
+    with pytest.raises(ImageError, match="is truncated: it has 9437184 bytes"):
+        write(server.add("image.qcow2", data), tools.sha256(data), disk, format="qcow2")
+    assert disk.read_bytes() == b"\xff" * len(image)
+
+
 def test_wrong_checksum_of_qcow2_leaves_the_disk_alone(
     server: t.Any, image: bytes, disk: Path, tmp_path: Path, tools: t.Any
 ) -> None:
@@ -290,6 +309,23 @@ def test_password_and_query_are_not_told(server: t.Any, disk: Path) -> None:
     with pytest.raises(ImageError) as caught:
         write(f"{url}?signature=secret", f"sha256:{'0' * 64}", disk)
     assert "secret" not in str(caught.value)
+
+
+def test_certificate_must_be_trusted(server: t.Any, image: bytes, disk: Path, tmp_path: Path, tools: t.Any) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    argv += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run(argv, check=True, stderr=subprocess.DEVNULL)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = server.add("image.raw", image).replace("http:", "https:")
+    with pytest.raises(ImageError, match=r"certificate of https://.* is not trusted"):
+        write(url, tools.sha256(image), disk, source=SourceOptions(retries=9, pause=10))
+    for options in (SourceOptions(ca_path=str(certificate)), SourceOptions(validate_certs=False)):
+        assert write(url, tools.sha256(image), disk, source=options)["verified"]
 
 
 def test_check_mode_writes_nothing(server: t.Any, image: bytes, disk: Path, tools: t.Any) -> None:
