@@ -13,8 +13,7 @@ import shlex
 import time
 import typing as t
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
-from ansible.plugins.action import ActionBase
+from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import (
@@ -23,6 +22,9 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import
     StepError,
 )
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._progress import get_shell_paths
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._runner import renew_reservation
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import run_owner
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._in_band import InBandAction
 
 Result = dict[str, t.Any]
 
@@ -31,7 +33,7 @@ _FIRST_POLLS = (0.5, 1.0, 1.5)  # a small image is done soon
 _POLL_SECONDS = 3.0
 _SHOW_SECONDS = 15.0
 _SHOW_PERCENT = 10
-_SILENCE_SECONDS = 180.0  # how long the node may be out of reach while it goes on writing
+_RENEW_SECONDS = 60.0
 _KILL_MARGIN = 30  # the job's own limit on the node is later: for a controller that can't reach it any more
 _LOST_POLLS = 3  # a job without a process for so many polls in a row has no result to wait for
 _NO_ANSWER = "No start of json char found"  # async_wrapper's words for a module that printed nothing
@@ -39,30 +41,15 @@ _MARK = "--baremetal-lifecycle--"
 _ASYNC_KEYS = ("ansible_job_id", "results_file", "started", "finished")
 
 
-class ActionModule(ActionBase):
+class ActionModule(InBandAction):
     """Start, follow, collect."""
 
-    _supports_check_mode = True
-    _supports_async = False
-
-    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
-        """Run the module and return its result; in check mode without the background job."""
-        result: Result = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        try:
-            if self._task.check_mode:
-                result.update(self._execute_module(task_vars=variables))
-            else:
-                result.update(self._run_job(variables))
-        except BareMetalError as exc:
-            result.update(failed=True, **exc.to_result())
-        return result
-
-    def on_progress(self, task_vars: Result) -> None:
-        """Called after each look at the job, for what must not expire while a long write runs.
-
-        A BareMetalError that is raised here ends the write and fails the task.
-        """
+    def run_in_band(self, task_vars: Result) -> Result:
+        """Return the result of the module; in check mode without the background job."""
+        self._reservation = self._task.args.pop("reservation", None)  # stays here: the store's URL may hold a password
+        if self._task.check_mode:
+            return super().run_in_band(task_vars)
+        return self._run_job(task_vars)
 
     def _run_job(self, task_vars: Result) -> Result:
         limit = _parse_limit(self._task.args.get("time_limit", _DEFAULT_TIME_LIMIT))
@@ -76,11 +63,11 @@ class ActionModule(ActionBase):
         job = _Job(str(started["ansible_job_id"]), str(started["results_file"]), paths)
         reporter = _Reporter(str(task_vars.get("inventory_hostname", "node")))
         try:
-            self._follow(job, reporter, limit, task_vars)
+            self._follow(job, reporter, limit)
         except BareMetalError:
             self._kill(job)
             raise
-        result = self._patiently(lambda: self._async_status(job, "status", task_vars))
+        result = self.patiently(lambda: self._async_status(job, "status", task_vars))
         with contextlib.suppress(AnsibleError):
             self._async_status(job, "cleanup", task_vars)
         if result.get("failed") and _NO_ANSWER in str(result.get("msg")):
@@ -106,18 +93,22 @@ class ActionModule(ActionBase):
             Result, self._execute_module("ansible.legacy.async_status", module_args=args, task_vars=task_vars)
         )
 
-    def _follow(self, job: _Job, reporter: _Reporter, limit: int, task_vars: Result) -> None:
+    def _follow(self, job: _Job, reporter: _Reporter, limit: int) -> None:
         """Wait for the end of the job.
 
         :raises StepError: the time limit, a node that stays out of reach, or a job that died.
+        :raises NodeLockedError: the reservation was lost to another run.
         """
         deadline = time.monotonic() + limit
+        renewed = time.monotonic()
         pauses = iter(_FIRST_POLLS)
         while True:
             time.sleep(next(pauses, _POLL_SECONDS))
-            finished = self._patiently(lambda: self._look(job))
+            finished = self.patiently(lambda: self._look(job))
             reporter.show(job.progress)
-            self.on_progress(task_vars)
+            if time.monotonic() - renewed > _RENEW_SECONDS:
+                self._renew_reservation()
+                renewed = time.monotonic()
             if finished:
                 return
             if job.polls_without_process >= _LOST_POLLS:
@@ -132,26 +123,14 @@ class ActionModule(ActionBase):
                     hint="Raise time_limit, or find out why the network or the disk is so slow.",
                 )
 
+    def _renew_reservation(self) -> None:
+        """Prolong the node's reservation: another controller must not take a node that is being written."""
+        if self._reservation:
+            renew_reservation(self._reservation, run_owner())
+
     def _look(self, job: _Job) -> bool:
         output = self._low_level_execute_command(job.get_look_command())
         return job.take(output["stdout"])
-
-    def _patiently(self, function: t.Callable[[], t.Any]) -> t.Any:
-        """Call until the node answers; its write goes on meanwhile.
-
-        :raises AnsibleConnectionFailure: the node stays silent; the task then counts as unreachable.
-        """
-        deadline = time.monotonic() + _SILENCE_SECONDS
-        while True:
-            try:
-                return function()
-            except AnsibleConnectionFailure as exc:
-                if time.monotonic() > deadline:
-                    raise
-                Display().v(f"bm_write_image: no connection, trying again: {exc}")
-            with contextlib.suppress(AnsibleError):
-                self._connection.reset()
-            time.sleep(_POLL_SECONDS)
 
     def _kill(self, job: _Job) -> None:
         pid = job.progress.get("pid")

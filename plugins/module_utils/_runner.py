@@ -15,7 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 from . import _contract as contract
 from . import _owner as owners
 from ._drivers.registry import connect
-from ._errors import BareMetalError, InvalidRequestError
+from ._errors import BareMetalError, InvalidRequestError, NodeLockedError
 from ._node import Node, Params
 from ._request import Request, Result, state_of
 from ._store import Store
@@ -50,6 +50,17 @@ def execute(operation: Operation, params: Params, *, owner: str, check_mode: boo
         exc.node = exc.node or name
         result.update(exc.to_result(), failed=True)
     return result
+
+
+def renew_reservation(params: Params, owner: str) -> None:
+    """Prolong the reservation that ``owner`` holds, outside of an operation.
+
+    :param params: options ``name``, ``store``, ``state_dir`` and ``reservation_timeout`` of a node.
+    :raises NodeLockedError: it was lost to another run.
+    """
+    with contextlib.closing(Store(store_url(params))) as store:
+        if not store.reserve(params["name"], owner, "deploy", float(params["reservation_timeout"])):
+            raise NodeLockedError("The reservation was lost to another run.", node=params["name"], hint="Run again.")
 
 
 def explain(args: Params, message: str) -> Result:

@@ -103,7 +103,10 @@ boot_order:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._boot_entry import DEFAULT_LABEL, ensure_boot_entry
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._boot_entry import (
+    DEFAULT_LABEL,
+    ensure_boot_entry,
+)
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._module import run
 
 

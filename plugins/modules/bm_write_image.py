@@ -93,6 +93,11 @@ options:
       - By default C(write_image-DEVICE.json) in C(/run/baremetal-lifecycle), or in C(/tmp/baremetal-lifecycle-UID) where
         the former can't be written.
     type: path
+  reservation:
+    description:
+      - The node's reservation, to be prolonged on the controller while the write goes on.
+      - C(name), C(state_dir), C(reservation_timeout) and optionally C(store) of M(baremetal.lifecycle.bm_prepare).
+    type: dict
   time_limit:
     description:
       - Seconds that the whole write may take. After that it is ended and the task fails.
@@ -232,6 +237,7 @@ ARGUMENT_SPEC = {
     "retries": {"type": "int", "default": 5},
     "timeout": {"type": "int", "default": 60},
     "progress_path": {"type": "path"},
+    "reservation": {"type": "dict"},
     "time_limit": {"type": "int", "default": 3600},
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _contract as contract
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
 

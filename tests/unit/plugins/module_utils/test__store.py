@@ -15,6 +15,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError, StoreError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import HistoryEntry, Store

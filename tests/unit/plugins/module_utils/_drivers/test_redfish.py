@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base

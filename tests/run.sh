@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# tests/run.sh check   what a developer runs before each commit: formatting, lint, types, unit tests
+# tests/run.sh test    everything that CI runs
+# tests/run.sh PART    one part: see PARTS below
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH=$PWD/.venv/bin:$PATH ANSIBLE_COLLECTIONS_PATH=$PWD/.collections
+unset ANSIBLE_CONFIG
+
+CHECK="ruff types unit"
+PARTS="$CHECK lint sanity artifact integration molecule e2e"
+
+part_ruff() { ruff format --check . && ruff check .; }
+part_types() { mypy; }
+part_unit() { pytest -q -n 2 tests/unit; }
+part_lint() { ansible-lint --profile production --offline; }
+part_sanity() { tests/sanity/run.sh; }
+part_artifact() { tests/artifact.sh; }
+part_integration() { pytest -q -n 2 tests/integration; }
+part_molecule() { molecule test; }
+part_e2e() { pytest -v -x tests/e2e; }
+
+run() {
+    local part=$1 start=$SECONDS
+    printf '\n=== %s ===\n' "$part"
+    "part_$part" || { printf '\n=== %s FAILED after %d s ===\n' "$part" $((SECONDS - start)); exit 1; }
+    times+="$(printf '%-12s %5d s' "$part" $((SECONDS - start)))"$'\n'
+}
+
+times=""
+case ${1:-} in
+    check) wanted=$CHECK ;;
+    test) wanted=$PARTS ;;
+    *) wanted=${1:-none} ;;
+esac
+for part in $wanted; do
+    case " $PARTS " in
+        *" $part "*) run "$part" ;;
+        *) echo "usage: tests/run.sh check|test|$(echo "$PARTS" | tr ' ' '|')" >&2; exit 2 ;;
+    esac
+done
+printf '\n=== all passed ===\n%s' "$times"
