@@ -117,7 +117,9 @@ options:
   ramdisk:
     description:
       - The deploy ramdisk, see role P(baremetal.lifecycle.build_ramdisk#role).
-      - C(kernel) and C(initrd) (URLs), C(esp) and C(checksums) (files on the controller), or C(iso), the URL of finished media, with C(ssh_key).
+      - C(kernel), C(initrd) and C(esp), files on the controller, and C(root), the URL of its root file system, with C(root_checksum),
+        which is by default taken from C(SHA256SUMS) beside the kernel.
+      - Or C(iso), the URL of finished media, with C(ssh_key), the private key that they accept.
       - C(address) and C(port) where it answers on SSH, or C(network) (address, gateway, dns, mac) for a static address.
       - C(kernel_args), and C(timeout), the limit for it to answer, in seconds.
     type: dict

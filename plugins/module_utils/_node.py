@@ -69,7 +69,8 @@ class Ramdisk:
     initrd: str | None = None
     esp: str | None = None
     iso: str | None = None
-    checksums: str | None = None
+    root: str | None = None
+    root_checksum: str | None = None
     ssh_key: str | None = None
     address: str | None = None
     port: int = 22

@@ -39,6 +39,10 @@ def _seconds(title: str) -> Schema:
 
 _HTTP_URL = {"pattern": "^(https?|file)://"}
 _MAC = {"pattern": "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$"}
+_SHA256 = "^sha256:[0-9a-fA-F]{64}$"
+_BOOT_URL = "^http://[A-Za-z0-9_.~:/%+@\\[\\]-]+(?!\\n)$"
+_PREFIX = "^[0-9.]+/[0-9]{1,2}(?!\\n)$"
+_ADDRESS = "^[0-9A-Fa-f.:]+(?!\\n)$"
 _HINT: Schema = {"type": ["string", "integer", "number", "boolean"]}
 
 BMC = _object(
@@ -96,21 +100,24 @@ CONFIG_DRIVE = _object(
 
 RAMDISK = _object(
     {
-        "kernel": _string("URL of the deploy ramdisk's kernel", pattern="^http://"),
-        "initrd": _string("URL of the deploy ramdisk", pattern="^http://"),
-        "esp": _string("File on the controller: the boot loader that build_ramdisk made"),
-        "iso": _string("URL of finished boot media, instead of kernel, initrd and esp", pattern="^https?://"),
-        "checksums": _string("File on the controller: SHA256SUMS of kernel and initrd, made by build_ramdisk"),
+        "kernel": _string("File on the controller: the kernel"),
+        "initrd": _string("File on the controller: the first, small part of the ramdisk, which fetches the rest"),
+        "esp": _string("File on the controller: the boot loader"),
+        "root": _string("URL of the ramdisk's root file system, as the node sees it", pattern=_BOOT_URL),
+        "root_checksum": _string("sha256:hex of it; default from SHA256SUMS beside the kernel", pattern=_SHA256),
+        "iso": _string("URL of finished boot media, instead of all these files", pattern="^https?://"),
         "ssh_key": _string("File on the controller: private key that finished boot media (iso) accept"),
         "address": _string("Where the ramdisk answers on SSH; default is ansible_host"),
         "port": {"type": "integer", "minimum": 1, "maximum": 65535, "description": "TCP port of its SSH server"},
         "network": _object(
             {
-                "address": _string(
-                    "Address with prefix length, such as 192.0.2.11/24", pattern="^[0-9A-Fa-f.:]+/[0-9]{1,3}$"
-                ),
-                "gateway": _string("Default gateway"),
-                "dns": {"type": "array", "items": {"type": "string"}, "description": "Name servers"},
+                "address": _string("IPv4 address with prefix length, such as 192.0.2.11/24", pattern=_PREFIX),
+                "gateway": _string("Default gateway", pattern=_ADDRESS),
+                "dns": {
+                    "type": "array",
+                    "items": {"type": "string", "pattern": _ADDRESS},
+                    "description": "Name servers",
+                },
                 "mac": _string("MAC of the port that gets the address; default is bm_boot_mac", **_MAC),
             },
             required=("address",),

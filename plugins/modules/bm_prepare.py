@@ -44,10 +44,10 @@ EXAMPLES = r"""
       meta_data:
         hostname: node01
     ramdisk:
-      kernel: http://192.0.2.1/ramdisk/vmlinuz
-      initrd: http://192.0.2.1/ramdisk/initrd.img
+      kernel: /srv/ramdisk/vmlinuz
+      initrd: /srv/ramdisk/initrd.img
       esp: /srv/ramdisk/esp.img
-      checksums: /srv/ramdisk/SHA256SUMS
+      root: http://192.0.2.1/ramdisk/root.squashfs
       address: 192.0.2.11
     boot_server:
       path: /srv/www/boot

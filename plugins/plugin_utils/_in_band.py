@@ -60,7 +60,7 @@ class InBandAction(ActionBase):
                 if time.monotonic() > deadline:
                     raise StepError(
                         f"The ramdisk did not answer for {SILENCE_SECONDS:g} s: {exc}",
-                        hint="Look at the machine's console and at the network; the same command goes on from this step.",
+                        hint="Look at the machine's console and its network; the same command goes on from this step.",
                         retryable=True,
                     ) from exc
                 Display().v(f"no connection, trying again: {exc}")
