@@ -36,11 +36,11 @@ login:
 
 check:
 	@lab/setup.sh test
-	@tests/run check
+	@tests/run.sh check
 
 test:
 	@lab/setup.sh test
-	@tests/run all
+	@tests/run.sh test
 
 clean: lab-down
 	rm -rf .cache .collections .venv dist

@@ -24,6 +24,7 @@ from settings import (
     FIRMWARE,
     FIRMWARE_VARIABLES,
     MEMORY_MIB,
+    NAMESPACE,
     STATE,
     Machine,
 )
@@ -131,8 +132,20 @@ def _hide_kvm() -> str:
 
 def ensure_libvirtd() -> bool:
     """Start libvirtd with its storage pool if it does not run. Return if it changed."""
-    if process.pid_of("libvirtd") is not None:
-        return False
+    start = process.pid_of("libvirtd") is None
+    if start:
+        _start_libvirtd()
+    process.wait_for("libvirtd", lambda: virsh("version", check=False) != "")
+    # sushy-tools keeps inserted media in the pool of this name; without it, InsertMedia fails.
+    if "default" not in virsh("pool-list", "--all", "--name").split():
+        virsh("pool-define", "/dev/stdin", stdin=POOL.format(path=STATE / "pool"))
+        virsh("pool-autostart", "default")
+    if "default" not in virsh("pool-list", "--name").split():
+        virsh("pool-start", "default")
+    return start
+
+
+def _start_libvirtd() -> None:
     for theirs, ours in MOUNTS.items():
         pathlib.Path(theirs).mkdir(parents=True, exist_ok=True)
         ours.mkdir(parents=True, exist_ok=True)
@@ -144,14 +157,6 @@ def ensure_libvirtd() -> bool:
     pid_file.unlink(missing_ok=True)
     command = ["libvirtd", "--pid-file", str(pid_file)]
     process.spawn("libvirtd", beside_libvirtd("sh", "-c", _hide_kvm() + 'exec "$@"', "sh", *command))
-    process.wait_for("libvirtd", lambda: virsh("version", check=False) != "")
-    # sushy-tools keeps inserted media in the pool of this name; without it, InsertMedia fails.
-    if "default" not in virsh("pool-list", "--all", "--name").split():
-        virsh("pool-define", "/dev/stdin", stdin=POOL.format(path=STATE / "pool"))
-        virsh("pool-autostart", "default")
-    if "default" not in virsh("pool-list", "--name").split():
-        virsh("pool-start", "default")
-    return True
 
 
 def ensure_machine(machine: Machine) -> bool:
@@ -177,6 +182,23 @@ def ensure_machine(machine: Machine) -> bool:
     )
     virsh("define", "/dev/stdin", stdin=definition)
     return True
+
+
+def pids() -> list[int]:
+    """Return the pids of the machines that run, as libvirtd noted them down; it need not run."""
+    noted = {}
+    for path in (STATE / "libvirt/run/qemu").glob(f"{NAMESPACE}-*.pid"):
+        noted[path.stem] = int(path.read_text() or 0)
+    return [pid for domain, pid in noted.items() if _is_machine(pid, domain)]
+
+
+def _is_machine(pid: int, domain: str) -> bool:
+    """Say whether a pid still is the QEMU of a domain: pids are given out again."""
+    try:
+        arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return any(part.startswith(f"guest={domain},".encode()) for part in arguments)
 
 
 def power_states() -> dict[str, str]:

@@ -41,6 +41,9 @@ def up(count: int) -> None:
     start = time.monotonic()
     for name in ("log", "run", "tmp"):
         (STATE / name).mkdir(mode=0o755, parents=True, exist_ok=True)
+    if not network.is_up():
+        # What may still run of an earlier lab sits in a network that is gone.
+        end_processes()
     changes = [
         step("network namespace, bridge and link made", network.ensure_up),
         step("password, certificate and SSH key made", services.ensure_secrets),
@@ -59,11 +62,17 @@ def up(count: int) -> None:
     print(f"lab: {did}, {count} machine(s), BMC {BMC_URL} ({time.monotonic() - start:.1f} s)")
 
 
+def end_processes() -> None:
+    """End the services and the machines, also where their network is gone."""
+    for name in DAEMONS:
+        process.end(name)
+    process.end_all(hypervisor.pids())
+
+
 def down() -> None:
     """Stop and remove the lab: its processes, network and state, however it was left."""
     start = time.monotonic()
-    for name in DAEMONS:
-        process.end(name)
+    end_processes()
     network.remove()
     shutil.rmtree(STATE, ignore_errors=True)
     print(f"lab: down ({time.monotonic() - start:.1f} s)")
@@ -90,9 +99,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb_up = verbs.add_parser("up", help="start the lab")
-    verb_up.add_argument(
-        "--nodes", type=int, default=1, choices=range(1, MAX_NODES + 1), metavar=f"1..{MAX_NODES}"
-    )
+    verb_up.add_argument("--nodes", type=int, default=1, choices=range(1, MAX_NODES + 1), metavar=f"1..{MAX_NODES}")
     verbs.add_parser("down", help="stop and remove it")
     verbs.add_parser("status", help="say what runs")
     arguments = parser.parse_args()

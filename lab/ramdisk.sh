@@ -4,7 +4,7 @@
 # The kernel is the one for virtual machines: it boots in half the time.
 set -eu
 cd "$(dirname "$(realpath "$0")")/.."
-exec ansible-playbook playbooks/build_ramdisk.yml \
+exec .venv/bin/ansible-playbook playbooks/build_ramdisk.yml \
     -e "build_ramdisk_output_dir=$PWD/.cache/ramdisk" \
     -e build_ramdisk_kernel=linux-image-cloud-amd64 \
     -e '{"build_ramdisk_boot_modules": ["virtio_net"]}'

@@ -113,9 +113,7 @@ def _make_certificates() -> None:
         _certificate(authority_name, authority_name, authority_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(sign_certificates=True), critical=True)
-        .add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False
-        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     key = ec.generate_private_key(ec.SECP256R1())
@@ -145,9 +143,7 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
-) -> x509.CertificateBuilder:
+def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.timezone.utc)
     return (
         x509.CertificateBuilder()
@@ -211,9 +207,7 @@ def ensure_web_server() -> bool:
     (STATE / "www").mkdir(mode=0o711, exist_ok=True)
     configuration = STATE / "nginx.conf"
     configuration.write_text(
-        NGINX_CONF.format(
-            state=STATE, images=IMAGES, ramdisk=RAMDISK, address=SERVICES, port=WEB_PORT
-        )
+        NGINX_CONF.format(state=STATE, images=IMAGES, ramdisk=RAMDISK, address=SERVICES, port=WEB_PORT)
     )
     log = str(STATE / "log/nginx-error.log")
     process.spawn("nginx", inside("nginx", "-e", log, "-c", str(configuration)))

@@ -20,6 +20,15 @@ from ._node import Node
 
 _FILES = ("kernel", "initrd", "esp")
 
+_MENU = """\
+serial --unit=0 --speed=115200
+terminal_output serial console
+set gfxpayload=text
+linux /bm/vmlinuz {arguments}
+initrd /bm/initrd.img /bm/node.cpio
+boot
+"""
+
 
 def check_sources(node: Node, driver: Driver) -> None:
     """Check that the boot media of a node can be made, without making them.
@@ -135,9 +144,8 @@ def make_media(node: Node, host: KeyPair, client: KeyPair, deployment: str) -> b
         "root/.ssh/authorized_keys": (f"{client.public}\n", 0o600),
     }
     archive = make_cpio({f"node/{path}": (text.encode(), mode) for path, (text, mode) in own_files.items()})
-    menu = f"linux /bm/vmlinuz {kernel_command_line(node)}\ninitrd /bm/initrd.img /bm/node.cpio\nboot\n"
     files = {
-        "bm/grub.cfg": menu.encode(),
+        "bm/grub.cfg": _MENU.format(arguments=kernel_command_line(node)).encode(),
         "bm/vmlinuz": _read(node, "kernel"),
         "bm/initrd.img": _read(node, "initrd"),
         "bm/node.cpio": archive,

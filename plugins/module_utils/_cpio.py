@@ -23,7 +23,7 @@ def make_cpio(files: t.Mapping[str, tuple[bytes, int]]) -> bytes:
             folder = "/".join(above[:depth])
             if folder not in folders:
                 folders.add(folder)
-                private = folder.endswith("/.ssh")
+                private = folder.endswith(("/root", "/.ssh"))
                 parts.append(_entry(len(parts), folder, b"", stat.S_IFDIR | (0o700 if private else 0o755)))
         parts.append(_entry(len(parts), path, content, stat.S_IFREG | mode))
     parts.append(_entry(0, "TRAILER!!!", b"", 0))

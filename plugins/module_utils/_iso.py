@@ -38,7 +38,7 @@ def make_iso(files: t.Mapping[str, bytes], label: str, *, efi_image: str | None 
                 iso.add_directory(folder.upper(), rr_name=parts[depth - 1], joliet_path=folder)
         iso.add_fp(io.BytesIO(content), len(content), f"/{path.upper()}", rr_name=parts[-1], joliet_path=f"/{path}")
     if efi_image:
-        iso.add_eltorito(f"/{efi_image.upper()}", efi=True)
+        iso.add_eltorito(f"/{efi_image.upper()}", efi=True, platform_id=0xEF)
     result = io.BytesIO()
     iso.write_fp(result)
     iso.close()

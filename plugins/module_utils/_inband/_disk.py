@@ -98,7 +98,8 @@ class Disk:
             return punch_hole(self._plain, offset, size)
         if offset % self.target.block_size or size % self.target.block_size:
             return False
-        return zero_out(self._plain, offset, size)
+        # On the descriptor that holds the device exclusively: another one is busy where pages are in the cache.
+        return zero_out(self._direct, offset, size)
 
     def _zero_slowly(self, offset: int, size: int) -> None:
         for start in range(offset, offset + size, BLOCK):

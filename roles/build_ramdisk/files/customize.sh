@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # mmdebstrap hook: turn the fresh Debian in ROOT into kernel, boot initrd and root file system.
 #   customize.sh ROOT OUTPUT_DIR SETTINGS_FILE
+# shellcheck disable=SC2154  # the arrays come from the settings file
 set -euo pipefail
 root=$1
 output=$2
