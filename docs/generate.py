@@ -53,7 +53,9 @@ def _drawing(members: tuple[str, ...]) -> list[str]:
     rows = [row for row in states.TRANSITIONS if row.state in members]
     used = {state for row in rows for state in (row.state, row.to)}
     lines = ["```mermaid", "stateDiagram-v2"]
-    lines += [f'    state "{state}" as {ids[state]}' for state in states.TARGETS if state in used and ids[state] != state]
+    lines += [
+        f'    state "{state}" as {ids[state]}' for state in states.TARGETS if state in used and ids[state] != state
+    ]
     if states.INITIAL_STATE in members:
         lines.append(f"    [*] --> {ids[states.INITIAL_STATE]}")
     lines += [f"    {ids[row.state]} --> {ids[row.to]}: {row.event}" for row in rows]
@@ -63,7 +65,10 @@ def _drawing(members: tuple[str, ...]) -> list[str]:
 def states_page() -> str:
     """Return docs/states.md."""
     lines = [f"<!-- {NOTE} -->", "# Provision states", ""]
-    lines += [f"{len(states.TARGETS)} states and {len(states.TRANSITIONS)} transitions; names are OpenStack Ironic's.", ""]
+    lines += [
+        f"{len(states.TARGETS)} states and {len(states.TRANSITIONS)} transitions; names are OpenStack Ironic's.",
+        "",
+    ]
     lines += ["| state | target | allowed events | meaning |", "|---|---|---|---|"]
     for state, text in _descriptions().items():
         events = ", ".join(sorted(row.event for row in states.TRANSITIONS if row.state == state))
@@ -95,7 +100,10 @@ def _rows(schema: dict[str, t.Any], prefix: str = "") -> t.Iterator[str]:
 def variables_page() -> str:
     """Return docs/host_variables.md."""
     lines = [f"<!-- {NOTE} -->", "# Host variables", ""]
-    lines += ["A node is an inventory host. All of this is checked before anything is touched; an unknown name is refused.", ""]
+    lines += [
+        "A node is an inventory host. All of this is checked before anything is touched; an unknown name is refused.",
+        "",
+    ]
     lines += ["For editors: [host_variables.schema.json](host_variables.schema.json).", ""]
     lines += ["| variable | type | meaning |", "|---|---|---|", *_rows(HOST_VARIABLES)]
     return "\n".join(lines) + "\n"

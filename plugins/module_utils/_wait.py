@@ -21,6 +21,9 @@ from ._errors import BMCConnectionError, BMCTimeoutError
 
 T = t.TypeVar("T")
 
+MAX_INTERVAL = 5.0
+"""Seconds between two looks, in a wait that has become long."""
+
 
 def retry(function: t.Callable[[], T], *, on: tuple[type[Exception], ...], attempts: int = 3, wait: float = 1.0) -> T:
     """Call ``function`` until it succeeds, at most ``attempts`` times, with growing, jittered pauses.
@@ -44,12 +47,13 @@ def wait_until(
     what: str,
     node: str,
     timeout: float,
-    interval: float = 1.0,
+    interval: float = 0.5,
 ) -> None:
     """Read until the answer is ``wanted``. A BMC that is away for a moment does not end the wait.
 
     :param what: what is read, for the message: "power state".
     :param timeout: limit in seconds.
+    :param interval: seconds to the second look; the pauses grow from there.
     :raises BMCTimeoutError: with the limit and what was seen last.
     """
     started = time.monotonic()
@@ -70,3 +74,4 @@ def wait_until(
                 hint="Look at the machine's console and at its BMC's log, then run again.",
             )
         time.sleep(min(interval, max(0.0, timeout - (time.monotonic() - started))))
+        interval = min(interval * 1.5, MAX_INTERVAL)

@@ -170,7 +170,7 @@ class Site:
     def start(self, playbook: str, *arguments: str, nodes: t.Sequence[str] = ("node01",), **variables: t.Any) -> t.Any:
         """Start a playbook of the collection; keyword arguments are host variables."""
         inventory = self.folder / "inventory.yml"
-        hosts = dict.fromkeys(nodes, {})
+        hosts: dict[str, dict[str, t.Any]] = {node: {} for node in nodes}
         group = {"vars": {**self.variables, **variables}, "hosts": hosts}
         inventory.write_text(yaml.safe_dump({"all": {"children": {"baremetal": group}}}))
         environment = {

@@ -144,27 +144,34 @@ class RedfishVirtualMedia(base.BootInterface):
         self._slot: t.Any = None
 
     def get_media(self) -> str | None:
-        slot = self._get_slot()
-        with self._driver.session.translated("read its virtual media"):
-            slot.refresh(force=True)
+        if self._slot is None:
+            slot = self._get_slot()  # which has just been read
+        else:
+            slot = self._slot
+            with self._driver.session.translated("read its virtual media"):
+                slot.refresh(force=True)
         return (slot.image or "unknown") if slot.inserted else None
 
     def insert_media(self, url: str) -> None:
-        slot = self._get_slot()
-        if self.get_media() == url:
+        media = self.get_media()
+        if media == url:
             return
-        self.eject_media()
+        if media is not None:
+            self._eject()
         with self._driver.session.translated(f"insert {url}"):
-            slot.insert_media(url)
+            self._slot.insert_media(url)
         self._await("inserted")
 
     def eject_media(self) -> bool:
         if self.get_media() is None:
             return False
+        self._eject()
+        return True
+
+    def _eject(self) -> None:
         with self._driver.session.translated("eject its virtual media"):
             self._slot.eject_media()
         self._await("empty")
-        return True
 
     def _await(self, wanted: str) -> None:
         wait_until(
@@ -218,11 +225,8 @@ class RedfishDriver(base.Driver):
         return quirk_of(self.system.manufacturer)
 
     def read_system(self, doing: str) -> t.Any:
-        """Return the System, read anew."""
-        system = self.system
-        with self.session.translated(doing):
-            system.refresh(force=True)
-        return system
+        """Return the System as it is now."""
+        return self.session.read_system(doing)
 
     def close(self) -> None:
         self.session.close()

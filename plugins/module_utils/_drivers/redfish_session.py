@@ -81,10 +81,18 @@ class Session:
         self._system: t.Any = None
 
     def system(self) -> t.Any:
-        """Return the sushy System, logging in at the first call."""
+        """Return the sushy System as it was read last, logging in at the first call."""
         if self._system is None:
             with self.translated("log in"):
                 self._system = self._open()
+        return self._system
+
+    def read_system(self, doing: str) -> t.Any:
+        """Return the sushy System as it is now; logging in has just read it."""
+        if self._system is None:
+            return self.system()
+        with self.translated(doing):
+            self._system.refresh(force=True)
         return self._system
 
     def reset(self, reset_type: str) -> None:
@@ -116,20 +124,20 @@ class Session:
             self._connector._session.mount("https://", _PinAdapter(pin.replace(":", "")))
         self._auth = _Auth(self._bmc.username, self._bmc.password)
         root = sushy.Sushy(self._url, auth=self._auth, connector=self._connector)
-        return root.get_system(self._system_path or self._member_path(root))
+        if self._system_path or self._bmc.system_id is None:
+            return root.get_system(self._system_path)
+        try:
+            return root.get_system(f"{root.json['Systems']['@odata.id'].rstrip('/')}/{self._bmc.system_id}")
+        except sushy.exceptions.ResourceNotFoundError as exc:
+            raise self._no_such_system(root) from exc
 
-    def _member_path(self, root: t.Any) -> str | None:
-        """Return the path of the wanted System: ids differ by vendor, so the collection is asked."""
-        if self._bmc.system_id is None:
-            return None
-        paths: list[str] = list(root.get_system_collection().members_identities)
-        for path in paths:
-            if path.rstrip("/").rpartition("/")[2] == self._bmc.system_id:
-                return path
-        raise InvalidRequestError(
+    def _no_such_system(self, root: t.Any) -> InvalidRequestError:
+        paths = root.get_system_collection().members_identities
+        known = ", ".join(path.rstrip("/").rpartition("/")[2] for path in paths) or "none"
+        return InvalidRequestError(
             f"The BMC {self._url} has no System '{self._bmc.system_id}'.",
             node=self._node,
-            hint=f"Set bm_bmc.system_id to one of: {', '.join(path.rpartition('/')[2] for path in paths) or 'none'}.",
+            hint=f"Set bm_bmc.system_id to one of: {known}.",
         )
 
     def _count(self, dummy: object) -> None:

@@ -113,7 +113,8 @@ def _finish(request: Request, task: tasks.Task) -> None:
     files = deployment.Files(request.node)
     files.remove_media()
     files.remove_keys()
-    task.record.power_state = request.driver.power.get_power_state()
+    if request.node.deploy_interface == "noop":
+        task.record.power_state = request.driver.power.get_power_state()
     deployment.add_counters(task, request)
     info = task.record.driver_internal_info
     info.pop("ramdisk_booted", None)

@@ -24,7 +24,7 @@ def test_the_table_is_whole() -> None:
     assert {row.to for row in states.TRANSITIONS} | {states.INITIAL_STATE} == set(states.TARGETS)
 
 
-@pytest.mark.parametrize(("state", "event"), itertools.product(states.TARGETS, EVENTS))
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(states.TARGETS, EVENTS)))
 def test_each_pair_is_a_transition_or_names_what_is_allowed(state: str, event: str) -> None:
     expected = TABLE.get((state, event))
     if expected is not None:
@@ -57,6 +57,6 @@ def test_each_verb_is_an_event() -> None:
     assert set(states.VERBS.values()) <= set(EVENTS)
 
 
-@pytest.mark.parametrize("state", sorted(states.STABLE_STATES) + ["deploy failed", "deploy hold"])
+@pytest.mark.parametrize("state", [*sorted(states.STABLE_STATES), "deploy failed", "deploy hold"])
 def test_nobody_works_on_a_node_at_rest(state: str) -> None:
     assert not machine.is_working(state)

@@ -15,6 +15,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _boot_media as boot_media
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _config_drive as config_drive
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._agent import make_key_pair

@@ -1,0 +1,118 @@
+"""The modules outside of the role: over real Redfish, delegated, asynchronous, in check mode."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+import yaml
+
+
+def play(site: t.Any, *tasks: dict[str, t.Any], arguments: tuple[str, ...] = (), **options: t.Any) -> t.Any:
+    """Play tasks on node01, with the fake node as the defaults of the action group."""
+    defaults = {"name": "node01", "bmc": site.variables["bm_bmc"], "state_dir": site.variables["bm_state_dir"]}
+    defaults.update(options)
+    playbook = site.folder / "play.yml"
+    content = {
+        "hosts": "node01",
+        "gather_facts": False,
+        "module_defaults": {"group/baremetal.lifecycle.bm": {**defaults, "deploy_interface": "noop"}},
+        "tasks": [{"name": "Play", **task} for task in tasks],
+    }
+    playbook.write_text(yaml.safe_dump([content]))
+    return site.play(str(playbook), *arguments)
+
+
+def bm(module: str, **options: t.Any) -> dict[str, t.Any]:
+    return {f"baremetal.lifecycle.bm_{module}": options}
+
+
+def test_an_iso_becomes_the_instance_over_real_redfish(site: t.Any, redfish_service: t.Any) -> None:
+    image = {"url": f"{site.image_url}/disk.img", "checksum": f"{site.image_url}/SHA256SUMS", "format": "raw"}
+    wanted = {"bm_bmc": redfish_service.bmc(), "bm_deploy_interface": "ramdisk", "bm_image": image}
+    run = site.deploy(**wanted)
+    assert run.code == 0, run.output
+    record = site.record()
+    assert (record.provision_state, record.power_state) == ("active", "power on")
+    assert record.driver_internal_info["power_ons"] == 1
+    again = site.deploy(**wanted)
+    assert (again.code, again.changed) == (0, 0), again.output
+    wrong = site.deploy(**{**wanted, "bm_rebuild": True, "bm_image": {**image, "checksum": "sha256:" + "0" * 64}})
+    assert wrong.code != 0
+    assert "not 0000000000000000" in wrong.text
+    record = site.record()
+    assert (record.provision_state, record.power_state) == ("deploy failed", "power on"), "it was not rebooted"
+
+
+@pytest.mark.parametrize("keyword", [{"delegate_to": "localhost"}, {"async": 60, "poll": 1}])
+def test_a_module_does_what_the_action_does(site: t.Any, keyword: dict[str, t.Any]) -> None:
+    run = play(
+        site,
+        {**bm("validate"), **keyword, "register": "validated"},
+        {**bm("prepare"), **keyword, "register": "prepared"},
+        {**bm("deploy"), **keyword, "register": "deployed"},
+        {
+            "ansible.builtin.assert": {
+                "that": ["validated.interfaces.power.result", "deployed.provision_state == 'active'"]
+            }
+        },
+        {
+            **bm("state", event="deploy"),
+            **keyword,
+            "register": "refused",
+            "failed_when": "refused.error is not defined",
+        },
+        {
+            "ansible.builtin.assert": {
+                "that": ["refused.error.type == 'InvalidStateError'", "'rebuild' in refused.error.hint"]
+            }
+        },
+    )
+    assert run.code == 0, run.output
+    assert site.record().provision_state == "active"
+
+
+def test_a_password_is_shown_nowhere(site: t.Any) -> None:
+    bmc = {**site.variables["bm_bmc"], "password": "hunter2hunter2"}
+    run = play(site, {**bm("validate"), "delegate_to": "localhost"}, bm("prepare"), arguments=("-vvv",), bmc=bmc)
+    assert run.code == 0, run.output
+    shown = [line for line in run.output.splitlines() if "hunter2hunter2" in line]
+    assert shown == []
+
+
+def test_the_state_is_read_changed_and_awaited(site: t.Any) -> None:
+    run = play(
+        site,
+        {**bm("state"), "register": "unknown"},
+        {"ansible.builtin.assert": {"that": ["not unknown.known", "unknown.provision_state is none"]}},
+        bm("state", event="manage"),
+        {**bm("state", event="fail", last_error="no cable"), "register": "failed"},
+        {"ansible.builtin.assert": {"that": ["failed.provision_state == 'enroll'", "failed.last_error == 'no cable'"]}},
+        {**bm("state", event="fail", last_error="a follow-up"), "register": "again"},
+        {"ansible.builtin.assert": {"that": ["not again.changed", "again.last_error == 'no cable'"]}},
+        {**bm("state", wait_for=["enroll"], timeout=5), "register": "awaited"},
+        {**bm("state", wait_for=["active"], timeout=1), "register": "late", "failed_when": "late.error is not defined"},
+        {"ansible.builtin.assert": {"that": ["'did not become active within 1 s; it is' in late.msg"]}},
+        {**bm("state", event="manage"), "check_mode": True, "register": "predicted"},
+        {"ansible.builtin.assert": {"that": ["predicted.transitions == ['enroll -> verifying']"]}},
+        {**bm("state", history=True), "register": "read"},
+        {"ansible.builtin.assert": {"that": ["read.provision_state == 'enroll'", "read.history | length == 3"]}},
+    )
+    assert run.code == 0, run.output
+
+
+def test_a_run_on_another_controller_is_left_alone_until_it_expires(site: t.Any) -> None:
+    other = "alice@elsewhere pid=1 started=1 boot=x ns=1"
+    first = play(site, bm("prepare", owner=other, reservation_timeout=8))
+    assert first.code == 0, first.output
+    early = site.deploy(bm_deploy_interface="noop")
+    assert "is reserved by alice@elsewhere" in early.text
+    run = play(site, {"ansible.builtin.wait_for": {"timeout": 8}})
+    assert run.code == 0
+    late = site.deploy(bm_deploy_interface="noop")
+    assert late.code == 0, late.output
+    assert [entry.message for entry in site.history() if entry.event == "takeover"] == [f"from {other}"]
