@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Make a checkout ready to use: Debian packages, virtual environment, collection in place.
 #

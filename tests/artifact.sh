@@ -21,7 +21,8 @@ baremetal:
       bm_deploy_interface: noop
       bm_state_dir: $work/state
 YML
-for dummy in first second; do
+for run in first second; do
+    echo "$run run"
     ansible-playbook -i inventory.yml baremetal.lifecycle.deploy | tee output
 done
 grep -q 'changed=0 .*failed=0' output

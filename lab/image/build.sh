@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Build the Debian cloud image that the lab deploys: UEFI, systemd-boot, cloud-init reading a
 # config drive. Needs neither mounts nor loop devices.

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # mmdebstrap hook: finish the system in ROOT and make esp.img of its kernel.
 #   customize.sh ROOT WORK_DIR ESP_MIB

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Build the FAT image that UEFI firmware starts from the node's boot media: GRUB as
 # EFI/BOOT/BOOTX64.EFI. It holds nothing of a node, so one image serves all.

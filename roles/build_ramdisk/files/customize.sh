@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # mmdebstrap hook: turn the fresh Debian in ROOT into kernel, boot initrd and root file system.
 #   customize.sh ROOT OUTPUT_DIR SETTINGS_FILE
@@ -42,6 +42,7 @@ build_initrd() {
     local boot=$root/tmp/boot modules=lib/modules/$kernel
     mkdir -p "$boot"/{bin,dev,proc,sys,etc,node,newroot,squash,scratch,"$modules"}
     cp "$root/bin/busybox" "$boot/bin/"
+    ln -s busybox "$boot/bin/sh"  # what /init names as its interpreter
     install -m 0755 "$here/boot/init" "$here/boot/udhcpc" "$boot/"
     # A kernel that lacks a driver is no error: the list serves several kernels.
     for module in "${boot_modules[@]}"; do
