@@ -11,7 +11,7 @@ import typing as t
 
 try:
     import jsonschema
-    from jsonschema.exceptions import ValidationError, best_match
+    from jsonschema.exceptions import best_match
 except ImportError as exc:
     JSONSCHEMA_ERROR: ImportError | None = exc
 else:
@@ -54,7 +54,7 @@ def check_names(names: t.Iterable[str], *, node: str) -> None:
             raise InvalidRequestError(f"The host variable {name} does not exist.", node=node, hint=guess)
 
 
-def _message(error: ValidationError) -> str:
+def _message(error: t.Any) -> str:
     path = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
