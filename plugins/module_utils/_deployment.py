@@ -31,7 +31,7 @@ from ._machine import allowed_events
 from ._node import Node, digest_of
 from ._request import Request
 from ._store import NodeRecord
-from ._task import Task
+from ._task import Task, acquire
 
 PATHS: dict[str, tuple[str, ...]] = {
     states.ENROLL: ("manage", "done", "provide", "done", "deploy"),
@@ -153,6 +153,18 @@ def _plan_for_active(node: Node, record: NodeRecord, wanted: dict[str, t.Any]) -
             f"Node {node.name} is protected.", node=node.name, hint="Set bm_protected: false to rebuild it."
         )
     return Plan(PATHS[states.ACTIVE], wanted)
+
+
+def hold(request: Request) -> t.ContextManager[Task]:
+    """Reserve a node for its deployment; a failure tidies up. See _task.acquire."""
+    return acquire(
+        request.store,
+        request.node,
+        request.owner,
+        "deploy",
+        timeout=request.reservation_timeout,
+        on_failure=abandon(request),
+    )
 
 
 def agent_answers(request: Request) -> tuple[bool, str]:

@@ -60,6 +60,9 @@ def _upgrade_0001(op: Operations) -> None:
 REVISIONS: dict[str, t.Callable[[Operations], None]] = {"0001": _upgrade_0001}
 """Each revision with the function that leads to it, oldest first. Never change one that was released."""
 
+LOCK_KEY = 0x626D6C63
+"""Advisory lock of PostgreSQL that stands for the schema ("bmlc")."""
+
 HEAD = next(reversed(REVISIONS))
 
 
@@ -77,7 +80,9 @@ def current_revision(connection: sa.Connection) -> str | None:
 
 
 def upgrade(connection: sa.Connection) -> None:
-    """Bring the database to the newest revision, inside the connection's transaction."""
+    """Bring the database to the newest revision, inside the connection's transaction; one run at a time."""
+    if connection.dialect.name == "postgresql":  # SQLite's transaction has locked the whole file
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
     names = list(REVISIONS)
     revisions: list[t.Any] = [Revision(name, names[i - 1] if i else None) for i, name in enumerate(names)]
     revision_map = RevisionMap(lambda: revisions)

@@ -40,14 +40,7 @@ def run(request: Request) -> Result:
     """
     if request.check_mode:
         return {**state_of(request.store.get(request.node.name)), "changed": True, "next_step": None}
-    with tasks.acquire(
-        request.store,
-        request.node,
-        request.owner,
-        "deploy",
-        timeout=request.reservation_timeout,
-        on_failure=deployment.abandon(request),
-    ) as task:
+    with deployment.hold(request) as task:
         if task.record.provision_state != "deploying":
             raise InvalidStateError(
                 f"Node {request.node.name} is '{task.record.provision_state}', not 'deploying'.",

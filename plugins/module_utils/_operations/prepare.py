@@ -34,14 +34,7 @@ def run(request: Request) -> Result:
     """
     if request.check_mode:
         return _predict(request)
-    with tasks.acquire(
-        request.store,
-        request.node,
-        request.owner,
-        "deploy",
-        timeout=request.reservation_timeout,
-        on_failure=deployment.abandon(request),
-    ) as task:
+    with deployment.hold(request) as task:
         plan = deployment.make_plan(request.node, task.record)
         if not plan.needed:
             task.record.power_state = request.driver.power.get_power_state()

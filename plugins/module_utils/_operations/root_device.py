@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from .. import _deployment as deployment
 from .. import _root_device as root_device
-from .. import _task as tasks
 from .._argspec import NODE_SPEC
 from .._request import Request, Result, state_of
 
@@ -26,14 +25,7 @@ def run(request: Request) -> Result:
     if request.check_mode:
         disk = root_device.choose(request.params["disks"], node.root_device, node.name)
         return {**state_of(request.store.get(node.name)), "device": root_device.path_of(disk), "disk": dict(disk)}
-    with tasks.acquire(
-        request.store,
-        node,
-        request.owner,
-        "deploy",
-        timeout=request.reservation_timeout,
-        on_failure=deployment.abandon(request),
-    ) as task:
+    with deployment.hold(request) as task:
         disk = root_device.choose(request.params["disks"], node.root_device, node.name)
         task.record.instance_info["disk"] = {key: disk.get(key) for key in _KEPT}
         task.note("root device", root_device.describe(disk))

@@ -204,15 +204,25 @@ class _Tools:
         return bytes(image)
 
 
+def _detach_leftovers() -> None:
+    """Detach what a killed run has left: our loop devices have our name on their backing file."""
+    listed = subprocess.run(["losetup", "-n", "-O", "NAME,BACK-FILE"], capture_output=True, text=True, check=True)
+    for line in listed.stdout.splitlines():
+        name, dummy, backing = line.strip().partition(" ")
+        if "baremetal-lifecycle-disk" in backing and "(deleted)" in backing:
+            subprocess.run(["losetup", "-d", name], check=True)
+
+
 @pytest.fixture
 def loop_device(tmp_path: Path, image: bytes) -> t.Iterator[str]:
     """A loop device of 30 MiB, full of old content."""
     if os.geteuid() or shutil.which("losetup") is None:
-        pytest.skip("needs root and losetup")
+        pytest.fail("needs root and losetup")
+    _detach_leftovers()
     backing = tmp_path / "baremetal-lifecycle-disk"
     backing.write_bytes(b"\xff" * (30 * MIB))
     made = subprocess.run(["losetup", "-f", "--show", str(backing)], capture_output=True, text=True, check=False)
     if made.returncode:
-        pytest.skip(f"no loop device: {made.stderr}")
+        pytest.fail(f"no loop device: {made.stderr}")
     yield made.stdout.strip()
     subprocess.run(["losetup", "-d", made.stdout.strip()], check=True)

@@ -157,7 +157,7 @@ def firmware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Firmware:
 def esp_disk(tmp_path: Path, image: bytes) -> Path:
     """The image with a FAT file system in its ESP, holding the removable loader."""
     if shutil.which("mformat") is None:
-        pytest.skip("needs mtools")
+        pytest.fail("needs mtools: run lab/setup.sh test")
     path = tmp_path / "esp-disk"
     path.write_bytes(image)
     esp = f"{path}@@1048576"

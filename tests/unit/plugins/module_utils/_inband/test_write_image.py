@@ -313,7 +313,7 @@ def test_password_and_query_are_not_told(server: t.Any, disk: Path) -> None:
 
 def test_certificate_must_be_trusted(server: t.Any, image: bytes, disk: Path, tmp_path: Path, tools: t.Any) -> None:
     if shutil.which("openssl") is None:
-        pytest.skip("needs openssl")
+        pytest.fail("needs openssl: run lab/setup.sh test")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     argv += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
