@@ -21,7 +21,7 @@ part_sanity() { tests/sanity/run.sh; }
 part_artifact() { tests/artifact.sh; }
 part_integration() { pytest -q -n 2 tests/integration; }
 part_molecule() { molecule test; }
-part_e2e() { pytest -v -x tests/e2e; }
+part_e2e() { pytest -v -x --durations=0 tests/e2e; }
 
 run() {
     local part=$1 start=$SECONDS
