@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import subprocess
 import typing as t
@@ -104,12 +105,22 @@ class Connection:
         }
         return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
 
+    @property
+    def control_path(self) -> str:
+        """Where Ansible keeps its connection: another place for each ramdisk, and never that of the instance.
+
+        Both have the same address, so that without this a connection to the one would be taken for the other.
+        """
+        known = self.known_hosts.read_bytes() if self.known_hosts.exists() else b""
+        return f"%(directory)s/bm-{hashlib.sha256(known + str(self.key).encode()).hexdigest()[:12]}"
+
     def to_result(self) -> dict[str, t.Any]:
         """Return what the role sets as connection variables."""
         return {
             "address": self.address,
             "port": self.port,
             "key": str(self.key),
+            "control_path": self.control_path,
             "ssh_args": " ".join(f"'{word}'" if " " in word else word for word in self.ssh_args),
         }
 

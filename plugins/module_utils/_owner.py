@@ -50,6 +50,14 @@ class Owner(t.NamedTuple):
             return None
 
 
+def _user() -> str:
+    """Return who runs this; in a container the user id may have no name."""
+    try:
+        return getpass.getuser().replace(" ", "_")
+    except (KeyError, OSError):
+        return f"uid{os.getuid()}"
+
+
 def _read(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
@@ -84,7 +92,7 @@ def _namespace() -> str:
 def current_owner(pid: int) -> Owner:
     """Return the owner that stands for process ``pid`` of this controller."""
     return Owner(
-        user=getpass.getuser(),
+        user=_user(),
         host=socket.gethostname(),
         pid=pid,
         started=_start_time(pid) or "unknown",

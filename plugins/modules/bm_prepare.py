@@ -119,7 +119,7 @@ in_band_steps:
   elements: dict
   sample: [{"step": "deploy.write_image", "name": "write_image", "tasks": null, "priority": 80}]
 connection:
-  description: How to reach the ramdisk; C(address), C(port), C(key) and C(ssh_args).
+  description: How to reach the ramdisk; C(address), C(port), C(key), C(control_path) and C(ssh_args).
   returned: when needed
   type: dict
 config_drive:
