@@ -17,9 +17,16 @@ from ._task import Task
 Result = dict[str, t.Any]
 
 
+def be_silent(dummy: str) -> None:
+    """Report nothing: for a module, whose output is its result alone."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What an operation works with. ``owner`` stands for the run; ``params`` are the module's options."""
+    """What an operation works with.
+
+    ``owner`` stands for the run; ``params`` are the module's options; ``report`` shows people what goes on.
+    """
 
     node: Node
     params: t.Mapping[str, t.Any]
@@ -27,6 +34,7 @@ class Request:
     driver: Driver
     owner: str
     check_mode: bool
+    report: t.Callable[[str], None] = be_silent
 
     @property
     def reservation_timeout(self) -> float:

@@ -17,13 +17,20 @@ from . import _owner as owners
 from ._drivers.registry import connect
 from ._errors import BareMetalError, InvalidRequestError, NodeLockedError
 from ._node import Node, Params
-from ._request import Request, Result, state_of
+from ._request import Request, Result, be_silent, state_of
 from ._store import Store
 
 Operation = t.Callable[[Request], Result]
 
 
-def execute(operation: Operation, params: Params, *, owner: str, check_mode: bool = False) -> Result:
+def execute(
+    operation: Operation,
+    params: Params,
+    *,
+    owner: str,
+    check_mode: bool = False,
+    report: t.Callable[[str], None] = be_silent,
+) -> Result:
     """Run an operation and return the module's result; ``failed`` and ``error`` are set where it failed."""
     name = params.get("name") or ""
     store: Store | None = None
@@ -40,7 +47,7 @@ def execute(operation: Operation, params: Params, *, owner: str, check_mode: boo
         store = Store(store_url(params))
         with contextlib.closing(store), connect(node) as driver:
             try:
-                result.update(operation(Request(node, params, store, driver, owner, check_mode)))
+                result.update(operation(Request(node, params, store, driver, owner, check_mode, report)))
             except BareMetalError:
                 result.update(state_of(store.get(node.name)))
                 raise

@@ -12,6 +12,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _runner as runner
@@ -44,5 +45,13 @@ class OperationAction(ActionBase):
             result.update(runner.explain(self._task.args, str(exc)), failed=True)
             return result
         plain = json.loads(json.dumps(params))  # without Ansible's tagged types, which databases don't know
-        result.update(runner.execute(self.OPERATION.run, plain, owner=owner, check_mode=self._task.check_mode))
+        result.update(
+            runner.execute(
+                self.OPERATION.run,
+                plain,
+                owner=owner,
+                check_mode=self._task.check_mode,
+                report=lambda text: Display().display(f"{plain['name']}: {text}"),
+            )
+        )
         return result

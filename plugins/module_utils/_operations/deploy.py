@@ -25,6 +25,9 @@ ARGUMENT_SPEC = {**NODE_SPEC, "completed_step": {"type": "str"}}
 PROBE_INTERVAL = 2.0
 """Seconds between two questions whether the ramdisk answers."""
 
+REPORT_INTERVAL = 10.0
+"""Seconds between two lines that say what is waited for."""
+
 POWER_OFF_TIMEOUT = 90.0
 """Seconds for the ramdisk to power itself off, before the power is cut."""
 
@@ -145,9 +148,12 @@ def _boot_from_media(request: Request, task: tasks.Task, url: str, *, persistent
     driver = request.driver
     task.record.driver_internal_info["ramdisk_booted"] = True
     task.note("power", "off, to boot from media")
+    request.report("deploy: power off")
     driver.power.set_power_state(base.POWER_OFF)
+    request.report("deploy: insert boot media")
     driver.boot.insert_media(url)
     driver.management.set_boot_device(base.CDROM, mode=request.node.boot_mode, persistent=persistent)
+    request.report("deploy: power on")
     driver.power.set_power_state(base.POWER_ON)
     task.record.power_state = base.POWER_ON
 
@@ -158,6 +164,7 @@ def _boot_instance_media(request: Request, task: tasks.Task) -> None:
         raise InvalidRequestError("bm_image is missing.", node=node.name, hint="Set bm_image.url to the ISO.")
     checksum = task.record.instance_info.get("image_checksum")
     if checksum:
+        request.report("deploy: read the whole image to compare its checksum")
         image.verify_whole(node.image, checksum, node.name)
     _boot_from_media(request, task, node.image.url, persistent=True)
 
@@ -180,7 +187,7 @@ def _await_call_back(request: Request, task: tasks.Task) -> None:
     :raises CallBackTimeoutError: with the limit, what was seen last, and the power state.
     """
     limit = request.node.ramdisk.timeout
-    started = renewed = time.monotonic()
+    started = renewed = reported = time.monotonic()
     while True:
         answers, seen = deployment.agent_answers(request)
         now = time.monotonic()
@@ -188,6 +195,9 @@ def _await_call_back(request: Request, task: tasks.Task) -> None:
             return
         if now - started >= limit:
             break
+        if now - reported >= REPORT_INTERVAL:
+            request.report(f"deploy: waiting for the ramdisk, {now - started:.0f} of {limit:g} s; last seen: {seen}")
+            reported = now
         if now - renewed > request.reservation_timeout / 4:
             task.renew()
             renewed = now
@@ -217,6 +227,7 @@ def _await_power_off(request: Request, task: tasks.Task) -> None:
     power = request.driver.power
     if request.driver.agent is None:
         try:
+            request.report("tear_down_agent: waiting for the ramdisk to power off")
             limit = min(POWER_OFF_TIMEOUT, request.node.bmc.power_timeout)
             wait_until(power.get_power_state, base.POWER_OFF, what="power state", node=request.node.name, timeout=limit)
         except BMCTimeoutError as exc:
@@ -227,6 +238,7 @@ def _await_power_off(request: Request, task: tasks.Task) -> None:
 
 def _boot_instance(request: Request, task: tasks.Task) -> None:
     """Step boot_instance: power on, from the disk."""
+    request.report("boot_instance: power on")
     request.driver.power.set_power_state(base.POWER_ON)
     task.record.power_state = base.POWER_ON
 
