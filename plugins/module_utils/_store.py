@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sqlite3
 import time
 import typing as t
 from pathlib import Path
@@ -25,6 +26,7 @@ from . import _migrations as migrations
 from . import _states as states
 from ._dependency import require
 from ._errors import NodeLockedError, StoreError
+from ._wait import retry
 
 BUSY_TIMEOUT = 30
 """Seconds to wait for another writer of the same SQLite file."""
@@ -97,7 +99,8 @@ def _without_password(url: str) -> str:
 
 def _set_up_sqlite(connection: t.Any, dummy: t.Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's begin event opens the transactions
-    connection.execute("PRAGMA journal_mode=WAL")
+    # The change to WAL fails at once where another run is just making it, in spite of the busy timeout.
+    retry(lambda: connection.execute("PRAGMA journal_mode=WAL"), on=(sqlite3.OperationalError,), attempts=20, wait=0.02)
     connection.execute("PRAGMA synchronous=FULL")
 
 

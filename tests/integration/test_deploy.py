@@ -177,6 +177,9 @@ def test_a_play_killed_between_two_steps_repeats_none(site: t.Any) -> None:
     process = site.start("deploy.yml", bm_deploy_steps=steps)
     await_step(site, "deploy.pause")
     kill(process)
+    typing_error = site.deploy(bm_deploy_steps=steps, bm_bcm={})
+    assert typing_error.code != 0
+    assert site.record().provision_state == "deploying", "what a dead run left is not lost by a typing error"
     run = site.deploy(bm_deploy_steps=steps)
     assert run.code == 0, run.output
     messages = [entry.message for entry in site.history()]
