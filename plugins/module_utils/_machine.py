@@ -17,11 +17,6 @@ def allowed_events(state: str) -> list[str]:
     return sorted(row.event for row in states.TRANSITIONS if row.state == state)
 
 
-def states_allowing(event: str) -> list[str]:
-    """Return the states in which ``event`` is allowed, sorted."""
-    return sorted(row.state for row in states.TRANSITIONS if row.event == event)
-
-
 def advance(state: str, event: str, *, node: str | None = None) -> states.Transition:
     """Return the transition that ``event`` means in ``state``.
 

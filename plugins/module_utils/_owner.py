@@ -31,11 +31,6 @@ class Owner(t.NamedTuple):
     def __str__(self) -> str:
         return f"{self.user}@{self.host} pid={self.pid} started={self.started} boot={self.boot} ns={self.namespace}"
 
-    @property
-    def controller(self) -> str:
-        """The controller without the process."""
-        return self.host
-
     @classmethod
     def parse(cls, text: str) -> Owner | None:
         """Return the owner that ``str()`` has written, or None where the text is something else."""

@@ -157,12 +157,6 @@ class Store:
             row = connection.execute(sa.select(self._nodes).where(self._nodes.c.name == name)).mappings().first()
         return NodeRecord(**row) if row else None
 
-    def list_nodes(self) -> list[NodeRecord]:
-        """Return all records, by name."""
-        with self._transaction() as connection:
-            rows = connection.execute(sa.select(self._nodes).order_by(self._nodes.c.name)).mappings().all()
-        return [NodeRecord(**row) for row in rows]
-
     def history(self, name: str) -> list[HistoryEntry]:
         """Return the history of a node, oldest first."""
         query = sa.select(self._history).where(self._history.c.node == name).order_by(self._history.c.id)

@@ -41,9 +41,13 @@ def run(request: Request) -> Result:
             return task_result(task, changed=False, needed=False, in_band_steps=[])
         all_steps = steps.deploy_steps(request.node)
         same = plan.resume and deployment.is_same(plan.instance_info, task.record.instance_info)
-        for event in plan.events:
+        for event in plan.events[:-1]:
             _advance(request, task, event)
-        _start(request, task, plan, all_steps, same=same)
+        if not same:
+            _begin(request, task, plan, all_steps)  # saved together with the event that leads to deploying
+        for event in plan.events[-1:]:
+            _advance(request, task, event)
+        _start(request, task, all_steps, same=same)
         return task_result(task, changed=True, needed=True, **_what_next(request, task, all_steps, plan))
 
 
@@ -58,10 +62,19 @@ def _advance(request: Request, task: tasks.Task, event: str) -> None:
     task.process_event(event)
 
 
-def _start(
-    request: Request, task: tasks.Task, plan: deployment.Plan, all_steps: list[steps.Step], *, same: bool
-) -> None:
-    """Write the deployment down, new or gone on with, and make its files."""
+def _begin(request: Request, task: tasks.Task, plan: deployment.Plan, all_steps: list[steps.Step]) -> None:
+    """Replace what the record holds of an older deployment, without saving: a dead run must not leave a mixture."""
+    record = task.record
+    record.deploy_steps = steps.to_record(all_steps)
+    record.driver_internal_info = {
+        "deployment": f"{request.node.name}-{int(time.time())}",
+        "started_at": time.time(),
+    }
+    record.instance_info = plan.instance_info
+
+
+def _start(request: Request, task: tasks.Task, all_steps: list[steps.Step], *, same: bool) -> None:
+    """Write down whether the deployment is new or gone on with, and make its files."""
     record = task.record
     record.owner_controller = request.owner.partition("@")[2].partition(" ")[0]
     if same:
@@ -69,12 +82,6 @@ def _start(
         reached = deployment.current_step(record)
         task.note("resume", f"at {reached['step'] if reached else 'the end'}")
     else:
-        record.deploy_steps = steps.to_record(all_steps)
-        record.driver_internal_info = {
-            "deployment": f"{request.node.name}-{int(time.time())}",
-            "started_at": time.time(),
-        }
-        record.instance_info = plan.instance_info
         task.note("deployment", str(record.driver_internal_info["deployment"]))
     _keep_config_drive(request)
     _ensure_ramdisk(request, task, all_steps)
