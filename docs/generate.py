@@ -82,7 +82,7 @@ def states_page() -> str:
 
 def _type_of(schema: dict[str, t.Any]) -> str:
     if "enum" in schema:
-        return " \\| ".join(schema["enum"])
+        return " \\| ".join(map(str, schema["enum"]))
     kind = schema.get("type", "any")
     return " \\| ".join(kind) if isinstance(kind, list) else str(kind)
 

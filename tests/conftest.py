@@ -171,3 +171,12 @@ def redfish_service(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Redf
     service = RedfishService(tmp_path_factory.mktemp("redfish"))
     yield service
     service.close()
+
+
+@pytest.fixture(scope="session")
+def ipmi_service(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Any]:
+    from tests.ipmi import IPMIService
+
+    service = IPMIService(tmp_path_factory.mktemp("ipmi"))
+    yield service
+    service.close()

@@ -23,7 +23,7 @@ options:
       - How to talk to the BMC.
       - Without it the scheme of O(bmc.address) decides.
     type: str
-    choices: [redfish, fake]
+    choices: [redfish, ipmi, fake]
   bmc:
     description: How to reach the node's BMC.
     type: dict
@@ -32,6 +32,7 @@ options:
       address:
         description:
           - URL or host name of the BMC. Without a scheme C(https://) is meant.
+          - C(ipmi://host) or C(ipmi://host:port) is a BMC that speaks IPMI 2.0 over LAN.
           - C(fake:///path/to/file.json) is a machine that is a file, see the documentation of drivers.
         type: str
         required: true
@@ -51,17 +52,40 @@ options:
         description: Which System, where a BMC has several; the last part of its C(@odata.id).
         type: str
       timeout:
-        description: Limit for one request, in seconds.
+        description: Limit for one request, and with IPMI for logging in, in seconds.
         type: float
         default: 60
       power_timeout:
         description: Limit for a power change to come true, in seconds.
         type: float
         default: 300
+      port:
+        description: UDP port (IPMI); by default the one in O(bmc.address), else 623.
+        type: int
+      privilege_level:
+        description: Privilege level to ask for (IPMI); by default administrator, or operator where that is refused.
+        type: str
+        choices: [user, operator, administrator]
+      cipher_suite:
+        description: Cipher suite (IPMI), V(17) with SHA-256 or V(3) with SHA-1; by default 17, then 3.
+        type: int
+        choices: [3, 17]
+      kg_key:
+        description: Key K_g (IPMI) as hex digits, where the BMC has one. Never stored and never shown.
+        type: str
+      min_command_interval:
+        description: Pause between two commands (IPMI), in seconds, for BMCs that lose commands which come too fast.
+        type: float
+        default: 0
   boot_interface:
-    description: How the deploy ramdisk gets to the node.
+    description:
+      - How the deploy ramdisk gets to the node.
+      - V(virtual_media) puts the node's own ISO into the BMC's virtual CD drive.
+      - V(ipxe) boots from the network, see role P(baremetal.lifecycle.boot_server#role); the node is known by O(boot_mac).
+      - V(http) gives UEFI firmware the URL of the ISO over the BMC (Redfish C(HttpBootUri)); the firmware needs DHCP.
+      - V(inserted_media) boots a CD or USB stick that an operator has put in, made by M(baremetal.lifecycle.bm_boot_media).
     type: str
-    choices: [virtual_media]
+    choices: [virtual_media, ipxe, http, inserted_media]
     default: virtual_media
   boot_mode:
     description: The firmware's mode. A node is never switched to the other one silently.
@@ -69,8 +93,13 @@ options:
     choices: [uefi, bios]
     default: uefi
   boot_mac:
-    description: MAC address of the port that gets the ramdisk's address.
+    description: MAC address of the port that boots from the network and gets the ramdisk's address.
     type: str
+  secure_boot:
+    description:
+      - V(true) switches Secure Boot on before the ramdisk is booted, V(false) off; without it, it is left as it is.
+      - What the machine itself says is compared before its disk is written, and an image that is not signed is refused.
+    type: bool
   deploy_interface:
     description:
       - V(direct) writes O(image) to the root disk from the deploy ramdisk.

@@ -62,7 +62,8 @@ class Connection:
     """How to reach the ramdisk of one deployment.
 
     With media of our own, the host key was put on them: ``known_hosts`` pins it. With finished media
-    (``bm_ramdisk.iso``) the first key that is seen is pinned: the weaker guarantee.
+    (``bm_ramdisk.iso``, inserted_media) and over the network (ipxe) the first key that is seen is pinned: the
+    weaker guarantee.
     """
 
     address: str
@@ -85,9 +86,9 @@ class Connection:
                 node=node.name,
                 hint="Set bm_ramdisk.address (or ansible_host), or a static bm_ramdisk.network.",
             )
-        finished = ramdisk.iso is not None
+        finished = ramdisk.iso is not None or node.boot_interface == "inserted_media"
         key = Path(ramdisk.ssh_key).expanduser() if finished and ramdisk.ssh_key else folder / "ramdisk_key"
-        return cls(address, ramdisk.port, key, folder / "known_hosts", not finished)
+        return cls(address, ramdisk.port, key, folder / "known_hosts", not finished and node.boot_interface != "ipxe")
 
     @property
     def ssh_args(self) -> list[str]:
@@ -111,8 +112,8 @@ class Connection:
 
         Both have the same address, so that without this a connection to the one would be taken for the other.
         """
-        known = self.known_hosts.read_bytes() if self.known_hosts.exists() else b""
-        return f"%(directory)s/bm-{hashlib.sha256(known + str(self.key).encode()).hexdigest()[:12]}"
+        seed = next((path.read_bytes() for path in (self.key, self.known_hosts) if path.exists()), b"")
+        return f"%(directory)s/bm-{hashlib.sha256(seed + str(self.known_hosts).encode()).hexdigest()[:12]}"
 
     def to_result(self) -> dict[str, t.Any]:
         """Return what the role sets as connection variables."""
@@ -124,10 +125,17 @@ class Connection:
             "ssh_args": " ".join(f"'{word}'" if " " in word else word for word in self.ssh_args),
         }
 
-    def write_keys(self, host: KeyPair, client: KeyPair) -> None:
-        """Write the client's key and the pinned host key."""
+    def write_keys(self, host: KeyPair | None, client: KeyPair) -> None:
+        """Write the client's key and the pinned host key; without one, the next that is seen is pinned."""
         write_secret(self.key, client.private)
-        write_secret(self.known_hosts, f"{HOST_KEY_ALIAS} {host.public}\n")
+        if host is None:
+            self.forget_host_key()
+        else:
+            write_secret(self.known_hosts, f"{HOST_KEY_ALIAS} {host.public}\n")
+
+    def forget_host_key(self) -> None:
+        """Forget the host key of an earlier ramdisk. Idempotent."""
+        self.known_hosts.unlink(missing_ok=True)
 
     def probe(self) -> tuple[bool, str]:
         """Log in once; return whether the ramdisk answered as the one that was booted, and what was seen."""

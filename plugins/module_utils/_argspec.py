@@ -18,6 +18,11 @@ BMC_SPEC: Spec = {
     "system_id": {"type": "str"},
     "timeout": {"type": "float", "default": 60},
     "power_timeout": {"type": "float", "default": 300},
+    "port": {"type": "int"},
+    "privilege_level": {"type": "str", "choices": ["user", "operator", "administrator"]},
+    "cipher_suite": {"type": "int", "choices": [3, 17]},
+    "kg_key": {"type": "str", "no_log": True},
+    "min_command_interval": {"type": "float", "default": 0},
 }
 
 CONFIG_DRIVE_SPEC: Spec = {
@@ -31,11 +36,16 @@ CONFIG_DRIVE_SPEC: Spec = {
 
 NODE_SPEC: Spec = {
     "name": {"type": "str", "required": True},
-    "driver": {"type": "str", "choices": ["redfish", "fake"]},
+    "driver": {"type": "str", "choices": ["redfish", "ipmi", "fake"]},
     "bmc": {"type": "dict", "required": True, "options": BMC_SPEC},
-    "boot_interface": {"type": "str", "default": "virtual_media", "choices": ["virtual_media"]},
+    "boot_interface": {
+        "type": "str",
+        "default": "virtual_media",
+        "choices": ["virtual_media", "ipxe", "http", "inserted_media"],
+    },
     "boot_mode": {"type": "str", "default": "uefi", "choices": ["uefi", "bios"]},
     "boot_mac": {"type": "str"},
+    "secure_boot": {"type": "bool"},
     "deploy_interface": {"type": "str", "default": "direct", "choices": ["direct", "ramdisk", "noop"]},
     "image": {"type": "dict"},
     "root_device": {"type": "dict"},

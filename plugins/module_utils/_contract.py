@@ -21,7 +21,7 @@ from ._dependency import require
 from ._errors import InvalidRequestError
 from ._schema import HOST_VARIABLES
 
-_SECRET = ("password", "user_data", "vendor_data", "meta_data", "iso")
+_SECRET = ("password", "kg_key", "user_data", "vendor_data", "meta_data", "iso")
 
 
 def check(variables: t.Mapping[str, t.Any], *, node: str, only_known: bool = False) -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
-import shutil
 import time
 import typing as t
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 from . import _states as states
 from . import _steps as steps
 from ._agent import Connection
+from ._boot.registry import boot_interface
 from ._drivers.base import POWER_OFF
 from ._errors import (
     BareMetalError,
@@ -29,6 +28,7 @@ from ._errors import (
 from ._image import resolve_checksum
 from ._machine import allowed_events
 from ._node import Node, digest_of
+from ._publication import Publication
 from ._request import Request
 from ._store import NodeRecord
 from ._task import Task, acquire
@@ -55,19 +55,7 @@ class Files:
     def __init__(self, node: Node) -> None:
         self.folder = Path(node.state_dir) / node.name
         self.config_drive = self.folder / "config_drive.b64"
-        self.media = self.folder / "media.json"
-
-    def media_url(self) -> str | None:
-        """Return the URL of the published boot media, None if there are none."""
-        return t.cast("str", json.loads(self.media.read_text(encoding="utf-8"))["url"]) if self.media.exists() else None
-
-    def remove_media(self) -> None:
-        """Take published boot media back, and the key that opens the ramdisk. Idempotent."""
-        if self.media.exists():
-            folder = json.loads(self.media.read_text(encoding="utf-8")).get("folder")
-            if folder:
-                shutil.rmtree(folder, ignore_errors=True)
-            self.media.unlink()
+        self.publication = Publication(self.folder / "media.json")
 
     def remove_keys(self) -> None:
         """Remove the keys of a ramdisk that is gone. Idempotent."""
@@ -206,16 +194,26 @@ def abandon(request: Request) -> t.Callable[[Task, BareMetalError], None]:
 
     def tidy(task: Task, exc: BareMetalError) -> None:
         files = Files(request.node)
-        files.remove_media()
+        url = files.publication.url
+        files.publication.remove()
         info = task.record.driver_internal_info
         if task.record.provision_state != states.DEPLOY_FAILED or not info.pop("ramdisk_booted", False):
             return
         if not isinstance(exc, (BMCConnectionError, BMCAuthenticationError)):
-            with contextlib.suppress(BMCError):
-                request.driver.power.set_power_state(POWER_OFF)
-                task.record.power_state = POWER_OFF
-                request.driver.boot.eject_media()
+            for action in (_power_off, _clean_up_boot):
+                with contextlib.suppress(BMCError):
+                    action(request, task, url)
         files.remove_keys()
         task.note("tidy up", "boot media removed, machine powered off")
 
     return tidy
+
+
+def _power_off(request: Request, task: Task, dummy: str | None) -> None:
+    request.driver.power.set_power_state(POWER_OFF)
+    task.record.power_state = POWER_OFF
+
+
+def _clean_up_boot(request: Request, dummy: Task, url: str | None) -> None:
+    boot_interface(request.node, request.driver).clean_up(url)
+    request.driver.management.clear_boot_device()

@@ -22,6 +22,7 @@ Params = t.Mapping[str, t.Any]
 _COMPRESSION = {".gz": "gz", ".xz": "xz", ".zst": "zst", ".bz2": "bz2"}
 _DRIVER_OF_SCHEME = {
     "fake": "fake",
+    "ipmi": "ipmi",
     "https": "redfish",
     "http": "redfish",
     "redfish": "redfish",
@@ -31,7 +32,11 @@ _DRIVER_OF_SCHEME = {
 
 @dataclasses.dataclass(frozen=True)
 class BMC:
-    """How to reach the BMC. ``verify``: true, false, a CA file, or ``sha256:`` and the certificate's digest."""
+    """How to reach the BMC; times are in seconds.
+
+    ``verify``: true, false, a CA file, or ``sha256:`` and the certificate's digest (Redfish). ``port`` to
+    ``min_command_interval`` are IPMI's: ``kg_key`` is the key K_g as hex digits, None where the BMC has none.
+    """
 
     address: str
     username: str | None = None
@@ -40,6 +45,11 @@ class BMC:
     system_id: str | None = None
     timeout: float = 60
     power_timeout: float = 300
+    port: int | None = None
+    privilege_level: str | None = None
+    cipher_suite: int | None = None
+    kg_key: str | None = dataclasses.field(default=None, repr=False)
+    min_command_interval: float = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +99,7 @@ class Node:
     boot_interface: str
     boot_mode: str
     boot_mac: str | None
+    secure_boot: bool | None
     deploy_interface: str
     image: Image | None
     root_device: Params
@@ -121,6 +132,7 @@ class Node:
             boot_interface=params["boot_interface"],
             boot_mode=params["boot_mode"],
             boot_mac=params.get("boot_mac"),
+            secure_boot=params.get("secure_boot"),
             deploy_interface=params["deploy_interface"],
             image=Image(**_given(image)) if image else None,
             root_device=params.get("root_device") or {},

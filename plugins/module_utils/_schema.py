@@ -38,16 +38,19 @@ def _seconds(title: str) -> Schema:
 
 
 _HTTP_URL = {"pattern": "^(https?|file)://"}
-_MAC = {"pattern": "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$"}
+_MAC = {"pattern": "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?!\\n)$"}
 _SHA256 = "^sha256:[0-9a-fA-F]{64}$"
 _BOOT_URL = "^http://[A-Za-z0-9_.~:/%+@\\[\\]-]+(?!\\n)$"
 _PREFIX = "^[0-9.]+/[0-9]{1,2}(?!\\n)$"
 _ADDRESS = "^[0-9A-Fa-f.:]+(?!\\n)$"
+_KG_KEY = "^([0-9A-Fa-f]{2}){1,20}(?!\\n)$"
 _HINT: Schema = {"type": ["string", "integer", "number", "boolean"]}
 
 BMC = _object(
     {
-        "address": _string("URL or host name of the BMC; fake:///path for the fake driver", minLength=1),
+        "address": _string(
+            "URL or host name of the BMC; ipmi://host for IPMI, fake:///path for the fake driver", minLength=1
+        ),
         "username": _string("Account on the BMC"),
         "password": _string("Its password"),
         "verify": {
@@ -57,6 +60,21 @@ BMC = _object(
         "system_id": _string("Which System, where the BMC has several; its @odata.id's last part"),
         "timeout": _seconds("Limit for one request"),
         "power_timeout": _seconds("Limit for a power change to come true"),
+        "port": {"type": "integer", "minimum": 1, "maximum": 65535, "description": "UDP port (IPMI); default 623"},
+        "privilege_level": _string(
+            "Privilege level to ask for (IPMI); default is the highest that the account has",
+            enum=["user", "operator", "administrator"],
+        ),
+        "cipher_suite": {
+            "enum": [3, 17],
+            "description": "Cipher suite (IPMI): 17 is SHA-256, 3 is SHA-1; default is 17, then 3",
+        },
+        "kg_key": _string("Key K_g (IPMI), as up to 40 hex digits", pattern=_KG_KEY),
+        "min_command_interval": {
+            "type": "number",
+            "minimum": 0,
+            "description": "Pause between two commands for slow BMCs (IPMI), in seconds; default 0",
+        },
     },
     required=("address",),
     title="How to reach the node's BMC",
@@ -157,11 +175,14 @@ HOST_VARIABLES: Schema = {
     "title": "Host variables of baremetal.lifecycle",
     "type": "object",
     "properties": {
-        "bm_driver": _string("Default from the scheme of bm_bmc.address", enum=["redfish", "fake"]),
+        "bm_driver": _string("Default from the scheme of bm_bmc.address", enum=["redfish", "ipmi", "fake"]),
         "bm_bmc": BMC,
-        "bm_boot_interface": _string("How the ramdisk gets to the node", enum=["virtual_media"]),
+        "bm_boot_interface": _string(
+            "How the ramdisk gets to the node", enum=["virtual_media", "ipxe", "http", "inserted_media"]
+        ),
         "bm_boot_mode": _string("Firmware mode", enum=["uefi", "bios"]),
         "bm_boot_mac": _string("MAC of the port that boots and carries the ramdisk's address", **_MAC),
+        "bm_secure_boot": _boolean("Secure Boot: true switches it on, false off; without it, it is left as it is"),
         "bm_deploy_interface": _string(
             "direct writes a disk image, ramdisk boots media as the instance", enum=["direct", "ramdisk", "noop"]
         ),

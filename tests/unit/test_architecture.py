@@ -23,6 +23,7 @@ MODULE_UTILS = sorted((PLUGINS / "module_utils").rglob("*.py"))
 HOMES = {
     "sushy": {"redfish_session.py"},
     "requests": {"redfish_session.py"},
+    "pyghmi": {"ipmi_session.py"},
     "sqlalchemy": {"_store.py", "_migrations.py"},
     "alembic": {"_migrations.py"},
     "jsonschema": {"_contract.py"},

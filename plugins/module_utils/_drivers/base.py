@@ -10,13 +10,16 @@ import abc
 import dataclasses
 import typing as t
 
+from .._errors import BMCResponseError, BMCTimeoutError, UnsupportedOperationError
 from .._node import Node
+from .._wait import wait_until
 
 POWER_ON = "power on"
 POWER_OFF = "power off"
 
 CDROM = "cdrom"
 DISK = "disk"
+HTTP = "http"
 PXE = "pxe"
 
 
@@ -30,15 +33,27 @@ class Counters:
 
 @dataclasses.dataclass(frozen=True)
 class BootDevice:
-    """A boot override. ``device`` is cdrom, disk, pxe or None for none; ``mode`` is uefi, bios or None if unknown."""
+    """A boot override.
+
+    ``device`` is cdrom, disk, pxe, http or None for none; ``mode`` is uefi, bios or None if unknown.
+    """
 
     device: str | None
     persistent: bool
     mode: str | None = None
 
+    def __str__(self) -> str:
+        if self.device is None:
+            return "no boot device"
+        return f"{self.device}{' persistently' if self.persistent else ' once'} in {self.mode or 'an unknown'} mode"
+
 
 class PowerInterface(abc.ABC):
     """Power of the machine. All methods talk to the BMC and block."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._node = driver.node
+        self._counters = driver.counters
 
     @abc.abstractmethod
     def get_power_state(self) -> str:
@@ -48,15 +63,34 @@ class PowerInterface(abc.ABC):
         """
 
     @abc.abstractmethod
+    def request_power_state(self, state: str, *, soft: bool) -> None:
+        """Ask for a power state that the machine is not in, without waiting for it.
+
+        :raises BMCError: the BMC is away or refuses.
+        """
+
     def set_power_state(self, state: str, *, soft: bool = False) -> bool:
         """Bring the machine into ``state`` and wait until it is; say whether anything was asked of the BMC.
 
         Idempotent: already so is success.
 
-        :param soft: ask the operating system to power off, instead of cutting the power.
+        :param soft: ask the operating system to power off; one that does not follow in time is cut off.
         :raises BMCTimeoutError: the state did not come true within the BMC's power_timeout.
         :raises BMCError: the BMC is away or refuses.
         """
+        if self.get_power_state() == state:
+            return False
+        self.request_power_state(state, soft=soft)
+        if state == POWER_ON:
+            self._counters.power_ons += 1
+        try:
+            timeout = self._node.bmc.power_timeout
+            wait_until(self.get_power_state, state, what="power state", node=self._node.name, timeout=timeout)
+        except BMCTimeoutError:
+            if not soft:
+                raise
+            self.set_power_state(state)
+        return True
 
     def reboot(self) -> None:
         """Power the machine off and on again, waiting for both.
@@ -68,7 +102,10 @@ class PowerInterface(abc.ABC):
 
 
 class ManagementInterface(abc.ABC):
-    """Boot device and boot mode. All methods talk to the BMC."""
+    """Boot device, boot mode and Secure Boot. All methods talk to the BMC."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._node = driver.node
 
     @abc.abstractmethod
     def get_boot_device(self) -> BootDevice:
@@ -87,9 +124,60 @@ class ManagementInterface(abc.ABC):
         :raises BMCResponseError: the BMC took it and reports something else.
         """
 
+    @abc.abstractmethod
+    def clear_boot_device(self) -> None:
+        """Remove the boot override: the firmware's own boot order counts. Idempotent.
 
-class BootInterface(abc.ABC):
-    """Media for the machine to boot from."""
+        :raises BMCError: the BMC is away or refuses.
+        """
+
+    def set_http_boot(self, url: str) -> None:
+        """Make UEFI firmware boot once what it fetches from ``url``, and read it back.
+
+        :raises UnsupportedOperationError: the BMC has no such setting.
+        :raises BMCResponseError: the BMC took it and reports something else.
+        """
+        raise self._unsupported("tell the firmware a URL to boot from", "Set bm_boot_interface to another one.")
+
+    def check_http_boot(self) -> None:
+        """Check that ``set_http_boot`` can work, changing nothing.
+
+        :raises UnsupportedOperationError: the BMC has no such setting.
+        """
+        raise self._unsupported("tell the firmware a URL to boot from", "Set bm_boot_interface to another one.")
+
+    def get_secure_boot(self) -> bool | None:
+        """Return whether Secure Boot is switched on from the next boot on; None where the BMC can't tell.
+
+        :raises BMCError: the BMC is away or refuses.
+        """
+        return None
+
+    def set_secure_boot(self, enabled: bool) -> None:
+        """Switch Secure Boot on or off from the next boot on, and read it back; the machine must be off. Idempotent.
+
+        :raises UnsupportedOperationError: the BMC has no such setting.
+        :raises BMCResponseError: the BMC took it and reports something else.
+        """
+        raise self._unsupported(
+            "switch Secure Boot", "Switch it in the firmware's own setup; what the machine does is verified there."
+        )
+
+    def _unsupported(self, what: str, hint: str) -> UnsupportedOperationError:
+        return UnsupportedOperationError(
+            f"The driver '{self._node.driver}' can't {what}.", node=self._node.name, hint=hint
+        )
+
+    def _forgotten(self, wanted: object, seen: object) -> BMCResponseError:
+        return BMCResponseError(
+            f"The BMC was told to boot from {wanted}, accepted it, and reports {seen}.",
+            node=self._node.name,
+            hint="Set it by hand in the BMC once, check bm_boot_mode, and update the BMC's firmware.",
+        )
+
+
+class VirtualMediaInterface(abc.ABC):
+    """The BMC's virtual CD drive."""
 
     @abc.abstractmethod
     def get_media(self) -> str | None:
@@ -114,6 +202,24 @@ class BootInterface(abc.ABC):
         """
 
 
+class HealthInterface(abc.ABC):
+    """What the BMC measures and has noted down. All methods talk to the BMC."""
+
+    @abc.abstractmethod
+    def get_sensors(self) -> list[dict[str, t.Any]]:
+        """Return the sensors: ``name``, ``type``, ``value`` (None: none now), ``units``, ``health``, ``states``.
+
+        :raises BMCError: the BMC is away or refuses.
+        """
+
+    @abc.abstractmethod
+    def get_event_log(self) -> list[dict[str, t.Any]]:
+        """Return the system event log, oldest first: ``timestamp``, ``component``, ``event``, ``severity``.
+
+        :raises BMCError: the BMC is away or refuses.
+        """
+
+
 class Agent(t.Protocol):
     """Says whether the deploy ramdisk answers."""
 
@@ -126,7 +232,12 @@ class Driver(abc.ABC):
 
     power: PowerInterface
     management: ManagementInterface
-    boot: BootInterface
+    virtual_media: VirtualMediaInterface | None = None
+    """None: this kind of BMC has none."""
+
+    health: HealthInterface | None = None
+    """None: not known to this driver."""
+
     agent: Agent | None = None
     """Set where the driver itself knows of the ramdisk (the fake); None: it answers on SSH."""
 
@@ -145,12 +256,27 @@ class Driver(abc.ABC):
         """End the session with the BMC. Never raises; idempotent."""
 
 
+def require_virtual_media(driver: Driver) -> VirtualMediaInterface:
+    """Return the virtual CD drive.
+
+    :raises UnsupportedOperationError: this kind of BMC has none.
+    """
+    if driver.virtual_media is None:
+        raise UnsupportedOperationError(
+            f"The driver '{driver.node.driver}' has no virtual media.",
+            node=driver.node.name,
+            hint="Set bm_boot_interface to ipxe, or to inserted_media with a CD that you put in.",
+        )
+    return driver.virtual_media
+
+
 STEPS: dict[tuple[str, str], t.Callable[[Driver, dict[str, t.Any]], object]] = {
     ("power", "power_on"): lambda driver, args: driver.power.set_power_state(POWER_ON),
     ("power", "power_off"): lambda driver, args: driver.power.set_power_state(POWER_OFF, soft=bool(args.get("soft"))),
     ("power", "reboot"): lambda driver, args: driver.power.reboot(),
     ("management", "set_boot_device"): lambda driver, args: driver.management.set_boot_device(**args),
-    ("boot", "insert_media"): lambda driver, args: driver.boot.insert_media(**args),
-    ("boot", "eject_media"): lambda driver, args: driver.boot.eject_media(),
+    ("management", "clear_boot_device"): lambda driver, args: driver.management.clear_boot_device(),
+    ("boot", "insert_media"): lambda driver, args: require_virtual_media(driver).insert_media(**args),
+    ("boot", "eject_media"): lambda driver, args: require_virtual_media(driver).eject_media(),
 }
 """Steps of a driver that a user may put into a deployment, by interface and name."""

@@ -17,8 +17,9 @@ that is not there is a machine that is switched off. The file may be edited betw
 
 ``delays``: seconds that an operation takes. ``faults``: the operation raises the error; ``times`` counts
 down, without it the fault stays. ``ramdisk``: whether the deploy ramdisk answers once the machine was
-started from media. ``calls``: what was changed, in order; a test reads it. ``password``: another one is
-refused.
+started from anything but its disk. ``calls``: what was changed, in order; a test reads it. ``password``:
+another one is refused. ``forgets_boot_device``, ``ignores_soft``: true for a BMC that forgets the boot device, and
+for an operating system that does not power itself off.
 """
 
 # Copyright: baremetal.lifecycle contributors
@@ -106,32 +107,31 @@ class _File:
 class FakePower(base.PowerInterface):
     """Power of a file."""
 
-    def __init__(self, file: _File, counters: base.Counters) -> None:
+    def __init__(self, driver: base.Driver, file: _File) -> None:
+        super().__init__(driver)
         self._file = file
-        self._counters = counters
 
     def get_power_state(self) -> str:
         with self._file.operation("get_power_state") as machine:
             return str(machine["power_state"])
 
-    def set_power_state(self, state: str, *, soft: bool = False) -> bool:
-        if self.get_power_state() == state:
-            return False
+    def request_power_state(self, state: str, *, soft: bool) -> None:
         with self._file.operation("set_power_state", f"set_power_state {state}{' soft' if soft else ''}") as machine:
+            if soft and machine.get("ignores_soft"):
+                return
             machine["power_state"] = state
             if state == base.POWER_ON:
-                self._counters.power_ons += 1
                 override = machine["boot_device"] or {}
                 machine["booted_from"] = override.get("device") or base.DISK
                 machine["boot_device"] = override if override.get("persistent") else None
                 machine["probes"] = 0
-        return True
 
 
 class FakeManagement(base.ManagementInterface):
     """Boot device of a file."""
 
-    def __init__(self, file: _File) -> None:
+    def __init__(self, driver: base.Driver, file: _File) -> None:
+        super().__init__(driver)
         self._file = file
 
     def get_boot_device(self) -> base.BootDevice:
@@ -143,10 +143,36 @@ class FakeManagement(base.ManagementInterface):
         with self._file.operation(
             "set_boot_device", f"set_boot_device {device}{' persistent' if persistent else ''}"
         ) as machine:
-            machine["boot_device"] = wanted
+            machine["boot_device"] = None if machine.get("forgets_boot_device") else wanted
+        seen = self.get_boot_device()
+        if seen != base.BootDevice(device, persistent, mode):
+            raise self._forgotten(base.BootDevice(device, persistent, mode), seen)
+
+    def clear_boot_device(self) -> None:
+        if self.get_boot_device().device is None:
+            return
+        with self._file.operation("clear_boot_device", "clear_boot_device") as machine:
+            machine["boot_device"] = None
+
+    def check_http_boot(self) -> None:
+        """It can."""
+
+    def set_http_boot(self, url: str) -> None:
+        with self._file.operation("set_http_boot", "set_http_boot") as machine:
+            machine["boot_device"] = {"device": base.HTTP, "persistent": False, "mode": "uefi"}
+
+    def get_secure_boot(self) -> bool | None:
+        with self._file.operation("get_secure_boot") as machine:
+            return bool(machine.get("secure_boot", False))
+
+    def set_secure_boot(self, enabled: bool) -> None:
+        if self.get_secure_boot() == enabled:
+            return
+        with self._file.operation("set_secure_boot", f"set_secure_boot {'on' if enabled else 'off'}") as machine:
+            machine["secure_boot"] = enabled
 
 
-class FakeVirtualMedia(base.BootInterface):
+class FakeVirtualMedia(base.VirtualMediaInterface):
     """Media of a file."""
 
     def __init__(self, file: _File) -> None:
@@ -169,7 +195,7 @@ class FakeVirtualMedia(base.BootInterface):
 
 
 class FakeAgent:
-    """The deploy ramdisk of a file: answers where the machine was started from media."""
+    """The deploy ramdisk of a file: answers where the machine was started from something else than its disk."""
 
     def __init__(self, file: _File) -> None:
         self._file = file
@@ -179,7 +205,7 @@ class FakeAgent:
         with self._file.operation("probe") as machine:
             ramdisk = {"answers": True, "after_probes": 0, **machine.get("ramdisk", {})}
             machine["probes"] = machine.get("probes", 0) + 1
-            if machine["power_state"] != base.POWER_ON or machine.get("booted_from") != base.CDROM:
+            if machine["power_state"] != base.POWER_ON or machine.get("booted_from") in (None, base.DISK):
                 return False, f"the machine is {machine['power_state']}, started from {machine.get('booted_from')}"
             if not ramdisk["answers"] or machine["probes"] <= ramdisk["after_probes"]:
                 return False, "no answer from the fake ramdisk"
@@ -192,9 +218,9 @@ class FakeDriver(base.Driver):
     def __init__(self, node: Node) -> None:
         super().__init__(node)
         file = _File(node, self.counters)
-        self.power = FakePower(file, self.counters)
-        self.management = FakeManagement(file)
-        self.boot = FakeVirtualMedia(file)
+        self.power = FakePower(self, file)
+        self.management = FakeManagement(self, file)
+        self.virtual_media = FakeVirtualMedia(file)
         self.agent = FakeAgent(file)
 
     def close(self) -> None:

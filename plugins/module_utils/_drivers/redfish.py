@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import BMCResponseError, BMCTimeoutError, UnsupportedOperationError
+from .._errors import BMCResponseError, UnsupportedOperationError
 from .._node import Node
 from .._wait import retry, wait_until
 from . import base
@@ -32,7 +32,7 @@ RESET_TYPES = {
 """Wanted state and softness to Redfish ResetType, best first."""
 
 BOOT_SOURCES = {base.CDROM: "Cd", base.DISK: "Hdd", base.PXE: "Pxe"}
-BOOT_DEVICES = {"Cd": base.CDROM, "UsbCd": base.CDROM, "Hdd": base.DISK, "Pxe": base.PXE}
+BOOT_DEVICES = {"Cd": base.CDROM, "UsbCd": base.CDROM, "Hdd": base.DISK, "Pxe": base.PXE, "UefiHttp": base.HTTP}
 BOOT_MODES = {"uefi": "UEFI", "bios": "Legacy"}
 
 MEDIA_TIMEOUT = 120
@@ -48,6 +48,7 @@ class RedfishPower(base.PowerInterface):
     """Power through ComputerSystem.Reset."""
 
     def __init__(self, driver: RedfishDriver) -> None:
+        super().__init__(driver)
         self._driver = driver
 
     def get_power_state(self) -> str:
@@ -59,9 +60,7 @@ class RedfishPower(base.PowerInterface):
             )
         return POWER_STATES[state]
 
-    def set_power_state(self, state: str, *, soft: bool = False) -> bool:
-        if self.get_power_state() == state:
-            return False
+    def request_power_state(self, state: str, *, soft: bool) -> None:
         quirk = self._driver.quirk
         retry(
             lambda: self._reset(state, soft),
@@ -69,15 +68,6 @@ class RedfishPower(base.PowerInterface):
             attempts=quirk.reset_attempts,
             wait=quirk.reset_wait,
         )
-        if state == base.POWER_ON:
-            self._driver.counters.power_ons += 1
-        try:
-            self._await(state)
-        except BMCTimeoutError:
-            if not soft:
-                raise
-            self.set_power_state(state)  # the operating system did not follow: cut the power
-        return True
 
     def _reset(self, state: str, soft: bool) -> None:
         allowed = {_value(item) for item in self._driver.system.get_allowed_reset_system_values()}
@@ -96,17 +86,12 @@ class RedfishPower(base.PowerInterface):
             if self.get_power_state() != state:  # a refusal because it is so already is success
                 raise
 
-    def _await(self, state: str) -> None:
-        bmc = self._driver.node.bmc
-        wait_until(
-            self.get_power_state, state, what="power state", node=self._driver.node.name, timeout=bmc.power_timeout
-        )
-
 
 class RedfishManagement(base.ManagementInterface):
-    """Boot override through ComputerSystem.Boot."""
+    """Boot override through ComputerSystem.Boot, Secure Boot through its SecureBoot resource."""
 
     def __init__(self, driver: RedfishDriver) -> None:
+        super().__init__(driver)
         self._driver = driver
 
     def get_boot_device(self) -> base.BootDevice:
@@ -128,15 +113,54 @@ class RedfishManagement(base.ManagementInterface):
         )
         seen = self.get_boot_device()
         if seen.device != device or seen.mode not in (mode, None):
-            raise BMCResponseError(
-                f"The BMC was told to boot from {device} in {mode} mode,"
-                f" and reports {seen.device} in {seen.mode} mode.",
+            raise self._forgotten(base.BootDevice(device, persistent, mode), seen)
+
+    def clear_boot_device(self) -> None:
+        if self.get_boot_device().device is None:
+            return
+        self._driver.session.set_boot(None, "Disabled", None)
+        seen = self.get_boot_device()
+        if seen.device is not None:
+            raise self._forgotten(base.BootDevice(None, False), seen)
+
+    def check_http_boot(self) -> None:
+        system = self._driver.read_system("read what it can boot from")
+        boot = system.json.get("Boot") or {}
+        sources = {_value(item) for item in system.get_allowed_system_boot_source_values()}
+        if "UefiHttp" not in sources or "HttpBootUri" not in boot:
+            raise UnsupportedOperationError(
+                "The BMC can't tell the firmware a URL to boot from: it offers"
+                f" {'no UefiHttp' if 'UefiHttp' not in sources else 'no HttpBootUri'}.",
                 node=self._driver.node.name,
-                hint="Set it by hand in the BMC once, or check bm_boot_mode.",
+                hint="Set bm_boot_interface to virtual_media or ipxe.",
+            )
+
+    def set_http_boot(self, url: str) -> None:
+        self._driver.session.set_boot("UefiHttp", "Once", None, url)
+        boot = self._driver.read_system("read the boot URL").boot
+        if boot.http_boot_uri != url:
+            raise self._forgotten(url, boot.http_boot_uri)
+
+    def get_secure_boot(self) -> bool | None:
+        resource = self._driver.session.secure_boot()
+        return None if resource is None else bool(resource.enabled)
+
+    def set_secure_boot(self, enabled: bool) -> None:
+        now = self.get_secure_boot()
+        if now == enabled:
+            return
+        if now is None:
+            raise self._unsupported("switch Secure Boot on this BMC", "Switch it in the firmware's own setup.")
+        self._driver.session.set_secure_boot(enabled)
+        if self.get_secure_boot() != enabled:
+            raise BMCResponseError(
+                f"The BMC was told to switch Secure Boot {'on' if enabled else 'off'}, and reports the opposite.",
+                node=self._driver.node.name,
+                hint="Switch it in the firmware's own setup; some firmware wants its keys enrolled first.",
             )
 
 
-class RedfishVirtualMedia(base.BootInterface):
+class RedfishVirtualMedia(base.VirtualMediaInterface):
     """Boot media through VirtualMedia of the System or of its Manager."""
 
     def __init__(self, driver: RedfishDriver) -> None:
@@ -212,7 +236,7 @@ class RedfishDriver(base.Driver):
         self.session = Session(node.bmc, node.name, self.counters)
         self.power = RedfishPower(self)
         self.management = RedfishManagement(self)
-        self.boot = RedfishVirtualMedia(self)
+        self.virtual_media = RedfishVirtualMedia(self)
 
     @property
     def system(self) -> t.Any:

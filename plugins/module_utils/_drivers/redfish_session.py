@@ -100,14 +100,30 @@ class Session:
         with self.translated(f"reset the machine ({reset_type})"):
             self.system().reset_system(sushy.ResetType(reset_type))
 
-    def set_boot(self, target: str, enabled: str, mode: str | None) -> None:
-        """Set the boot override, by Redfish's values of BootSourceOverrideTarget, -Enabled and -Mode."""
-        with self.translated(f"boot from {target}"):
+    def set_boot(self, target: str | None, enabled: str, mode: str | None, http_boot_uri: str | None = None) -> None:
+        """Set the boot override, by Redfish's values of BootSourceOverrideTarget, -Enabled, -Mode and HttpBootUri."""
+        with self.translated(f"boot from {target}" if target else "remove the boot override"):
             self.system().set_system_boot_options(
-                target=sushy.BootSource(target),
+                target=sushy.BootSource(target) if target else None,
                 enabled=sushy.BootSourceOverrideEnabled(enabled),
                 mode=sushy.BootSourceOverrideMode(mode) if mode else None,
+                http_boot_uri=http_boot_uri,
             )
+
+    def secure_boot(self) -> t.Any:
+        """Return the sushy SecureBoot resource as it is now, None where the System has none."""
+        with self.translated("read its Secure Boot setting"):
+            try:
+                resource = self.system().secure_boot
+                resource.refresh(force=True)
+            except (sushy.exceptions.MissingAttributeError, sushy.exceptions.ResourceNotFoundError):
+                return None
+            return resource
+
+    def set_secure_boot(self, enabled: bool) -> None:
+        """Switch Secure Boot from the next boot on."""
+        with self.translated("switch Secure Boot"):
+            self.system().secure_boot.set_enabled(enabled)
 
     def _open(self) -> t.Any:
         pin = str(self._bmc.verify).removeprefix("sha256:") if str(self._bmc.verify).startswith("sha256:") else None

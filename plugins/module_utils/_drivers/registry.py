@@ -10,9 +10,10 @@ from .._errors import InvalidRequestError
 from .._node import Node
 from .base import Driver
 from .fake import FakeDriver
+from .ipmi import IPMIDriver
 from .redfish import RedfishDriver
 
-DRIVERS: dict[str, type[Driver]] = {"fake": FakeDriver, "redfish": RedfishDriver}
+DRIVERS: dict[str, type[Driver]] = {"fake": FakeDriver, "ipmi": IPMIDriver, "redfish": RedfishDriver}
 
 
 def connect(node: Node) -> Driver:

@@ -15,6 +15,7 @@ from .. import _root_device as root_device
 from .. import _steps as steps
 from .. import _task as tasks
 from .._argspec import NODE_SPEC
+from .._boot.registry import boot_interface
 from .._drivers import base
 from .._errors import BMCError, BMCTimeoutError, CallBackTimeoutError, InvalidRequestError, InvalidStateError
 from .._request import Request, Result, state_of, task_result
@@ -107,7 +108,7 @@ def _run_driver_step(request: Request, step: steps.Step) -> None:
 
 def _finish(request: Request, task: tasks.Task) -> None:
     files = deployment.Files(request.node)
-    files.remove_media()
+    files.publication.remove()
     files.remove_keys()
     if request.node.deploy_interface == "noop":
         task.record.power_state = request.driver.power.get_power_state()
@@ -144,15 +145,18 @@ def _deploy(request: Request, task: tasks.Task) -> None:
 
 
 def _boot_from_media(request: Request, task: tasks.Task, url: str, *, persistent: bool) -> None:
-    """Power off, insert, boot from it, power on; each awaited and read back."""
-    driver = request.driver
+    """Power off, prepare the next boot, power on; each awaited and read back."""
+    driver, node = request.driver, request.node
     task.record.driver_internal_info["ramdisk_booted"] = True
-    task.note("power", "off, to boot from media")
+    task.note("power", "off, to boot the ramdisk" if not persistent else "off, to boot from media")
     request.report("deploy: power off")
     driver.power.set_power_state(base.POWER_OFF)
-    request.report("deploy: insert boot media")
-    driver.boot.insert_media(url)
-    driver.management.set_boot_device(base.CDROM, mode=request.node.boot_mode, persistent=persistent)
+    # Where the BMC can't switch it, what the machine says of itself counts: see bm_root_device.
+    if node.secure_boot is not None and driver.management.get_secure_boot() is not None:
+        request.report(f"deploy: switch Secure Boot {'on' if node.secure_boot else 'off'}")
+        driver.management.set_secure_boot(node.secure_boot)
+    request.report(f"deploy: boot by {node.boot_interface}")
+    boot_interface(node, driver).boot(url, persistent=persistent)
     request.report("deploy: power on")
     driver.power.set_power_state(base.POWER_ON)
     task.record.power_state = base.POWER_ON
@@ -170,7 +174,7 @@ def _boot_instance_media(request: Request, task: tasks.Task) -> None:
 
 
 def _boot_ramdisk(request: Request, task: tasks.Task) -> None:
-    url = deployment.Files(request.node).media_url()
+    url = deployment.Files(request.node).publication.url
     if url is None:
         raise InvalidStateError(
             "There are no boot media for this deployment.", node=request.node.name, hint="Run bm_prepare again."
@@ -211,14 +215,19 @@ def _await_call_back(request: Request, task: tasks.Task) -> None:
         f" last seen: {seen}; power: {power}.",
         node=request.node.name,
         hint="Look at the machine's console; check bm_ramdisk.address and network,"
-        " and that BMC and node reach bm_boot_server.url.",
+        f" and that BMC and node reach bm_boot_server.url.{_secure_boot_hint(request)}",
     )
 
 
+def _secure_boot_hint(request: Request) -> str:
+    return " Secure Boot is on: firmware refuses media that are not signed." if request.node.secure_boot else ""
+
+
 def _set_instance_boot(request: Request, dummy: tasks.Task) -> None:
-    """After prepare_instance_boot: no media any more, and the disk from now on."""
-    request.driver.boot.eject_media()
-    deployment.Files(request.node).remove_media()
+    """After prepare_instance_boot: nothing else to boot from any more, and the disk from now on."""
+    publication = deployment.Files(request.node).publication
+    boot_interface(request.node, request.driver).clean_up(publication.url)
+    publication.remove()
     request.driver.management.set_boot_device(base.DISK, mode=request.node.boot_mode, persistent=True)
 
 

@@ -10,7 +10,6 @@ import base64
 import time
 import typing as t
 
-from .. import _boot_media as boot_media
 from .. import _config_drive as config_drive
 from .. import _deployment as deployment
 from .. import _states as states
@@ -18,6 +17,7 @@ from .. import _steps as steps
 from .. import _task as tasks
 from .._agent import Connection, write_secret
 from .._argspec import NODE_SPEC
+from .._boot.registry import bmc_calls, boot_interface
 from .._errors import BareMetalError, InvalidRequestError
 from .._machine import advance
 from .._request import Request, Result, state_of, task_result
@@ -117,11 +117,9 @@ def _ensure_ramdisk(request: Request, task: tasks.Task, all_steps: list[steps.St
             return
         boot["status"] = steps.TODO
         task.note("resume", f"the ramdisk is gone ({seen}) and is started again")
-    boot_media.publish(
-        request.node,
-        request.driver,
-        deployment.Files(request.node),
-        str(task.record.driver_internal_info["deployment"]),
+    files = deployment.Files(request.node)
+    boot_interface(request.node, request.driver).prepare(
+        files.publication, files.folder, str(task.record.driver_internal_info["deployment"])
     )
     task.note("media", "boot media made")
 
@@ -173,7 +171,7 @@ def _predict(request: Request) -> Result:
     plan_text: dict[str, t.Any] = {
         "transitions": transitions,
         "steps": [step.key for step in steps.deploy_steps(node)],
-        "bmc_calls": boot_media.bmc_calls(node),
+        "bmc_calls": bmc_calls(node),
         "image": plan.instance_info,
         "root_device": dict(node.root_device),
     }

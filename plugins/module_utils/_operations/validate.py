@@ -13,7 +13,7 @@ from .. import _image as image
 from .. import _steps as steps
 from .. import _task as tasks
 from .._argspec import NODE_SPEC
-from .._boot_media import check_sources
+from .._boot.registry import boot_interface
 from .._deployment import Plan, make_plan
 from .._errors import BareMetalError, BMCAuthenticationError, BMCConnectionError, InvalidRequestError
 from .._request import Request, Result, state_of
@@ -79,7 +79,5 @@ def _check_deploy(request: Request) -> None:
 
 
 def _check_boot(request: Request) -> None:
-    if request.node.deploy_interface == "noop":
-        return
-    check_sources(request.node, request.driver)
-    request.driver.boot.get_media()
+    if request.node.deploy_interface != "noop":
+        boot_interface(request.node, request.driver).check()

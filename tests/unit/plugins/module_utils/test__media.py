@@ -20,6 +20,8 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils import _boot_m
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _config_drive as config_drive
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._agent import make_key_pair
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.registry import boot_interface
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.registry import connect
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
 
@@ -114,11 +116,13 @@ def test_sources_that_can_not_be_used_are_named(
     wanted = {key: value for key, value in {**ramdisk, **changes}.items() if value is not None}
     server = {"path": str(fake_node.folder), "url": "http://192.0.2.1"}
     with pytest.raises(InvalidRequestError, match=expected):
-        boot_media.check_sources(make_node(fake_node, ramdisk=wanted, boot_server=server, driver="redfish"), _NoAgent())
+        check_boot(fake_node, ramdisk=wanted, boot_server=server, driver="redfish")
 
 
-class _NoAgent:
-    agent = None
+def check_boot(fake_node: t.Any, **changes: t.Any) -> None:
+    node = make_node(fake_node, **changes)
+    with connect(node) as driver:
+        boot_interface(node, driver).check()
 
 
 def test_a_config_drive_has_what_cloud_init_reads(fake_node: t.Any, tmp_path: Path) -> None:

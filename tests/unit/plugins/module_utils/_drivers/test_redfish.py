@@ -28,33 +28,15 @@ def driver(redfish_service: t.Any, fake_node: t.Any) -> t.Iterator[RedfishDriver
         yield opened
 
 
-def test_power_is_awaited_and_asked_once(driver: RedfishDriver) -> None:
-    assert driver.power.set_power_state(base.POWER_ON)
-    assert driver.power.get_power_state() == base.POWER_ON
-    assert not driver.power.set_power_state(base.POWER_ON)
-    assert driver.power.set_power_state(base.POWER_OFF, soft=True)
-    assert driver.power.get_power_state() == base.POWER_OFF
-    assert driver.counters.power_ons == 1
-    assert driver.counters.bmc_requests > 4
-
-
-def test_the_boot_device_is_read_back(driver: RedfishDriver) -> None:
-    for device in (base.CDROM, base.DISK, base.PXE):
-        driver.management.set_boot_device(device, mode="uefi")
-        assert driver.management.get_boot_device().device == device
-
-
 def test_a_target_that_the_machine_lacks_is_unsupported(driver: RedfishDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__(RedfishDriver.__module__, fromlist=["x"]).BOOT_SOURCES, base.DISK, "SDCard")
     with pytest.raises(errors.UnsupportedOperationError, match="boot from SDCard"):
         driver.management.set_boot_device(base.DISK, mode="uefi")
 
 
-def test_media_go_in_and_out(driver: RedfishDriver, redfish_service: t.Any, tmp_path: t.Any) -> None:
-    assert driver.boot.get_media() is None
-    assert not driver.boot.eject_media()
+def test_media_that_are_not_there_are_an_error(driver: RedfishDriver) -> None:
     with pytest.raises(errors.BMCResponseError, match="could not insert"):
-        driver.boot.insert_media("http://127.0.0.1:1/boot.iso")
+        driver.virtual_media.insert_media("http://127.0.0.1:1/boot.iso")
 
 
 @pytest.mark.parametrize(

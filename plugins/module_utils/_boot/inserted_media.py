@@ -1,0 +1,43 @@
+"""Boot interface inserted_media: a CD or USB stick that an operator has put into the machine."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .._agent import Connection
+from .._drivers.base import CDROM
+from .._errors import InvalidRequestError
+from .._publication import Publication
+from .base import BootInterface
+
+
+class InsertedMedia(BootInterface):
+    """Made once, by bm_boot_media; nothing is published, and nothing is inserted or ejected over the BMC."""
+
+    calls = ("boot once from cdrom",)
+
+    def check_sources(self) -> None:
+        key = self.node.ramdisk.ssh_key
+        if not key or not Path(key).expanduser().is_file():
+            raise InvalidRequestError(
+                f"bm_ramdisk.ssh_key is {f'not a file: {key}' if key else 'missing'}.",
+                node=self.node.name,
+                hint="Make media and key with playbooks/boot_media.yml, and put the media into the machine.",
+            )
+
+    def check_bmc(self) -> None:
+        """A boot device is all that is needed of it."""
+
+    def publish(self, publication: Publication, connection: Connection, deployment: str) -> None:
+        connection.forget_host_key()
+        publication.announce("inserted media")
+
+    def boot(self, url: str, *, persistent: bool = False) -> None:
+        self.driver.management.set_boot_device(CDROM, mode=self.node.boot_mode)
+
+    def clean_up(self, url: str | None) -> None:
+        """The media stay where they are."""

@@ -1,0 +1,55 @@
+"""Boot interface virtual_media: the node's own ISO in the BMC's virtual CD drive."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from .. import _boot_media as boot_media
+from .. import _ramdisk as ramdisk
+from .._agent import Connection, make_key_pair
+from .._authenticode import check_signed
+from .._drivers.base import CDROM, require_virtual_media
+from .._publication import Publication
+from .base import BootInterface
+
+
+class OwnMedia(BootInterface):
+    """What virtual_media and http share: an ISO made for this deployment, or finished media (bm_ramdisk.iso)."""
+
+    boots_iso = True
+    boots_securely = True
+
+    def check_sources(self) -> None:
+        if not self.node.ramdisk.iso:
+            ramdisk.check_files(self.node, boot_media.FILES)
+            if self.node.secure_boot or (self.node.secure_boot is None and self.driver.management.get_secure_boot()):
+                check_signed(ramdisk.read_file(self.node, "esp"), "bm_ramdisk.esp", self.node.name)
+
+    def publish(self, publication: Publication, connection: Connection, deployment: str) -> None:
+        if self.node.ramdisk.iso:
+            publication.announce(self.node.ramdisk.iso)
+            return
+        host, client = make_key_pair(), make_key_pair()
+        connection.write_keys(host, client)
+        content = boot_media.make_media(self.node, host, client, deployment)
+        publication.open(self.node, "boot.iso")
+        publication.write(self.node, "boot.iso", content)
+
+
+class VirtualMedia(OwnMedia):
+    """The BMC fetches the ISO and shows it to the machine as a CD."""
+
+    calls = ("insert virtual media", "boot from cdrom")
+    clean_up_calls = ("eject virtual media",)
+
+    def check_bmc(self) -> None:
+        require_virtual_media(self.driver).get_media()
+
+    def boot(self, url: str, *, persistent: bool = False) -> None:
+        require_virtual_media(self.driver).insert_media(url)
+        self.driver.management.set_boot_device(CDROM, mode=self.node.boot_mode, persistent=persistent)
+
+    def clean_up(self, url: str | None) -> None:
+        require_virtual_media(self.driver).eject_media()

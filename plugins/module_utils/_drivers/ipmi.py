@@ -1,0 +1,149 @@
+"""The IPMI driver: power, boot device, sensors and event log over IPMI 2.0 (specification revision 1.1, LAN)."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from .._errors import BMCResponseError, UnsupportedOperationError
+from .._node import Node
+from . import base
+from .ipmi_session import CHASSIS, Session
+
+GET_CHASSIS_STATUS = 0x01
+CHASSIS_CONTROL = 0x02
+SET_BOOT_OPTIONS = 0x08
+GET_BOOT_OPTIONS = 0x09
+"""Chassis commands (section 28.2, 28.3, 28.12, 28.13)."""
+
+CONTROLS = {(base.POWER_OFF, False): 0, (base.POWER_ON, False): 1, (base.POWER_OFF, True): 5}
+"""Wanted state and softness to the Chassis Control command's data (table 28-4)."""
+
+KEEP_FLAGS, BOOT_FLAGS = 3, 5
+"""Boot option parameters (table 28-14): when the BMC clears the boot flags by itself, and the flags."""
+
+DO_NOT_EXPIRE = 0x08
+"""Of KEEP_FLAGS: keep the flags although no chassis control command comes within 60 s."""
+
+VALID, PERSISTENT, UEFI = 0x80, 0x40, 0x20
+"""Of the first byte of BOOT_FLAGS. Without UEFI a machine is asked to boot in legacy mode."""
+
+SELECTORS = {base.PXE: 1, base.DISK: 2, base.CDROM: 5}
+"""Boot device selector, bits 5:2 of the second byte of BOOT_FLAGS."""
+
+INVALID = 0x80
+"""Of the parameter version that Get System Boot Options returns: the parameter is locked or invalid."""
+
+
+class IPMIPower(base.PowerInterface):
+    """Power through Chassis Control."""
+
+    def __init__(self, driver: IPMIDriver) -> None:
+        super().__init__(driver)
+        self._session = driver.session
+
+    def get_power_state(self) -> str:
+        answer = self._session.command(CHASSIS, GET_CHASSIS_STATUS, doing="read the power state", length=1)
+        return base.POWER_ON if answer[0] & 1 else base.POWER_OFF
+
+    def request_power_state(self, state: str, *, soft: bool) -> None:
+        control = CONTROLS[state, soft]
+        try:
+            self._session.command(CHASSIS, CHASSIS_CONTROL, [control], doing=f"bring the machine to '{state}'")
+        except BMCResponseError:
+            if self.get_power_state() != state:  # a refusal because it is so already is success
+                raise
+
+
+class IPMIManagement(base.ManagementInterface):
+    """Boot device through the boot flags."""
+
+    def __init__(self, driver: IPMIDriver) -> None:
+        super().__init__(driver)
+        self._session = driver.session
+
+    def get_boot_device(self) -> base.BootDevice:
+        answer = self._session.command(
+            CHASSIS, GET_BOOT_OPTIONS, [BOOT_FLAGS, 0, 0], doing="read the boot device", length=4
+        )
+        parameter, flags, device = answer[1], answer[2], answer[3]
+        selector = device >> 2 & 0xF
+        if parameter & INVALID or not flags & VALID or not selector:
+            return base.BootDevice(None, False)
+        names = {value: key for key, value in SELECTORS.items()}
+        return base.BootDevice(
+            names.get(selector, f"selector {selector}"), bool(flags & PERSISTENT), "uefi" if flags & UEFI else "bios"
+        )
+
+    def set_boot_device(self, device: str, *, mode: str, persistent: bool = False) -> None:
+        wanted = base.BootDevice(device, persistent, mode)
+        if persistent and self.get_boot_device() == wanted:
+            return
+        flags = VALID | (PERSISTENT if persistent else 0) | (UEFI if mode == "uefi" else 0)
+        self._set_flags(flags, SELECTORS[device], f"boot from {device}")
+        seen = self.get_boot_device()
+        if seen != wanted:
+            raise self._forgotten(wanted, seen)
+
+    def clear_boot_device(self) -> None:
+        if self.get_boot_device().device is None:
+            return
+        self._set_flags(0, 0, "remove the boot override")
+        seen = self.get_boot_device()
+        if seen.device is not None:
+            raise self._forgotten(base.BootDevice(None, False), seen)
+
+    def _set_flags(self, flags: int, selector: int, doing: str) -> None:
+        # Optional in the specification; without it the flags count for 60 s.
+        with contextlib.suppress(BMCResponseError, UnsupportedOperationError):
+            self._session.command(CHASSIS, SET_BOOT_OPTIONS, [KEEP_FLAGS, DO_NOT_EXPIRE], doing=doing)
+        self._session.command(CHASSIS, SET_BOOT_OPTIONS, [BOOT_FLAGS, flags, selector << 2, 0, 0, 0], doing=doing)
+
+
+class IPMIHealth(base.HealthInterface):
+    """Sensors and system event log, decoded by pyghmi."""
+
+    def __init__(self, driver: IPMIDriver) -> None:
+        self._session = driver.session
+
+    def get_sensors(self) -> list[dict[str, t.Any]]:
+        return [
+            {
+                "name": item.name,
+                "type": item.type,
+                "value": item.value,
+                "units": (item.units or "").strip(),
+                "health": self._session.health_name(item.health),
+                "states": list(item.states or []),
+            }
+            for item in self._session.read_sensors()
+        ]
+
+    def get_event_log(self) -> list[dict[str, t.Any]]:
+        return [
+            {
+                "timestamp": item.get("timestamp"),
+                "component": item.get("component"),
+                "event": item.get("event"),
+                "severity": self._session.health_name(item.get("severity")),
+            }
+            for item in self._session.read_event_log()
+        ]
+
+
+class IPMIDriver(base.Driver):
+    """One machine behind one BMC that speaks IPMI over LAN."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node)
+        self.session = Session(node.bmc, node.name, self.counters)
+        self.power = IPMIPower(self)
+        self.management = IPMIManagement(self)
+        self.health = IPMIHealth(self)
+
+    def close(self) -> None:
+        self.session.close()

@@ -1,0 +1,280 @@
+"""The session with a BMC over IPMI: log-in, limits, counting, and the translation of pyghmi's errors.
+
+The only file that knows pyghmi. It runs pyghmi's event loop itself, with callbacks, so that each wait has our limit.
+"""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import time
+import typing as t
+from urllib.parse import urlsplit
+
+try:
+    from pyghmi import constants, exceptions
+    from pyghmi.ipmi import command as pyghmi_command
+    from pyghmi.ipmi.private import session as pyghmi_session
+except ImportError as exc:
+    PYGHMI_ERROR: ImportError | None = exc
+    PyghmiSession: t.Any = object
+else:
+    PYGHMI_ERROR = None
+    PyghmiSession = pyghmi_session.Session
+
+from .._dependency import require
+from .._errors import BMCConnectionError, BMCError, BMCResponseError, InvalidRequestError
+from .._node import BMC
+from .base import Counters
+from .ipmi_errors import ONLY_IPMI_15, login_error, translate
+
+CHASSIS = 0x00
+"""Network function of the chassis commands (table 5-1)."""
+
+PORT = 623
+"""UDP port of RMCP (section 13.1.2)."""
+
+PRIVILEGE_LEVELS = {"user": 2, "operator": 3, "administrator": 4}
+"""Requested maximum privilege level (table 13-9); without one, administrator, or operator where that is refused."""
+
+MALFORMED = (struct.error, LookupError, ValueError, TypeError, AssertionError)
+"""What pyghmi raises on an answer that is not what the specification says."""
+
+LOOP_INTERVAL = 0.1
+"""Seconds that one turn of pyghmi's event loop waits at most: it may sleep over an answer that comes at once."""
+
+SHA1, SHA256 = 1, 256
+"""pyghmi's names of the hashes of cipher suites 3 and 17 (table 22-20)."""
+
+
+class _Session(PyghmiSession):  # type: ignore[misc]
+    """A session that proposes the wanted cipher suites only, and never falls back to IPMI 1.5."""
+
+    hashes: t.ClassVar[tuple[int, ...]] = (SHA256, SHA1)
+
+    def _initsession(self) -> None:
+        super()._initsession()
+        self.attemptedhash = self.hashes[0]
+
+    def _open_rmcpplus_request(self) -> None:
+        if self.attemptedhash in self.hashes:
+            super()._open_rmcpplus_request()
+        else:
+            self.onlogon({"error": "it refuses the cipher suite"})
+
+    def _get_session_challenge(self) -> None:
+        self.onlogon({"error": ONLY_IPMI_15})
+
+    def awaitresponse(self, retry: bool, netfn: int, command: int) -> None:
+        # An answer that came before the wait began would else be seen at the next retry only, after up to a second.
+        self.process_pktqueue()
+        super().awaitresponse(retry, netfn, command)
+
+
+class _Session3(_Session):
+    hashes = (SHA1,)
+
+
+class _Session17(_Session):
+    hashes = (SHA256,)
+
+
+SUITES = {None: _Session, 3: _Session3, 17: _Session17}
+
+
+class Session:
+    """One session with one BMC; opened at the first use, always closed."""
+
+    def __init__(self, bmc: BMC, node: str, counters: Counters) -> None:
+        require("pyghmi", PYGHMI_ERROR)
+        self._bmc = bmc
+        self._node = node
+        self._counters = counters
+        self._host, self._port = split_address(bmc, node)
+        self._session: t.Any = None
+        self._last_command = 0.0
+
+    def command(
+        self, netfn: int, command: int, data: t.Sequence[int] = (), *, doing: str, length: int = 0
+    ) -> t.Sequence[int]:
+        """Send one command and return the data of its answer, at least ``length`` bytes.
+
+        A session that has died meanwhile is opened anew, once: each command that is used here may be sent twice.
+
+        :raises BMCError: see ``translate``; BMCResponseError for an answer that is too short.
+        """
+        failed = f"The BMC {self._name} could not {doing}"
+        try:
+            answer = self._ask(netfn, command, data, failed)
+        except BMCConnectionError:
+            if self._session is None:  # it could not even be opened
+                raise
+            self.close()
+            answer = self._ask(netfn, command, data, failed)
+        if answer.get("code"):
+            raise translate(answer["code"], answer.get("error", ""), failed, self._node)
+        content = t.cast("t.Sequence[int]", answer.get("data") or ())
+        if len(content) < length:
+            raise BMCResponseError(
+                f"{failed}: it answered {len(content)} bytes instead of {length}.",
+                node=self._node,
+                hint="Update or restart the BMC.",
+            )
+        return content
+
+    def read_sensors(self) -> list[t.Any]:
+        """Return pyghmi's sensor readings."""
+        return self._read(lambda bmc: list(bmc.get_sensor_data()), "read its sensors")
+
+    def read_event_log(self) -> list[t.Any]:
+        """Return pyghmi's entries of the system event log."""
+        return self._read(lambda bmc: list(bmc.get_event_log()), "read its event log")
+
+    @staticmethod
+    def health_name(health: t.Any) -> str:
+        """Return ok, warning, critical or failed for pyghmi's health flags: the worst one that is set."""
+        flags = constants.Health
+        names = {flags.Failed: "failed", flags.Critical: "critical", flags.Warning: "warning"}
+        return next((name for flag, name in names.items() if (health or 0) & flag), "ok")
+
+    def close(self) -> None:
+        """End the session; a BMC that is away is not an error now."""
+        if self._session is not None:
+            with contextlib.suppress(exceptions.IpmiException, OSError, *MALFORMED):
+                self._session.logout()
+        self._session = None
+
+    @property
+    def _name(self) -> str:
+        return f"{self._host} (IPMI, port {self._port})"
+
+    @property
+    def _credentials(self) -> dict[str, t.Any]:
+        """What pyghmi finds a session by. As bytes: given as text, it takes a closed session for the new one."""
+        return {
+            "bmc": self._host,
+            "userid": (self._bmc.username or "").encode(),
+            "password": (self._bmc.password or "").encode(),
+            "port": self._port,
+            "kg": bytes.fromhex(self._bmc.kg_key) if self._bmc.kg_key else None,
+        }
+
+    def _pace(self) -> None:
+        """Keep the minimum gap between two commands."""
+        left = self._last_command + self._bmc.min_command_interval - time.monotonic()
+        if left > 0:
+            time.sleep(left)
+        self._last_command = time.monotonic()
+        self._counters.bmc_requests += 1
+
+    def _ask(self, netfn: int, command: int, data: t.Sequence[int], failed: str) -> dict[str, t.Any]:
+        """Send one command and wait for its answer, a dict with ``code``, ``error`` and ``data``."""
+        session = self._open()
+        self._pace()
+        answers: list[dict[str, t.Any]] = []
+        with self._translated(failed):
+            session.raw_command(netfn, command, data=list(data), callback=answers.append)
+            self._run(lambda: bool(answers), time.monotonic() + self._bmc.timeout)
+            session.incommand = False
+        if not answers or answers[0].get("code") == 0xFFFF:
+            raise self._silence(failed)
+        return answers[0]
+
+    def _open(self) -> t.Any:
+        """Return the open session, logging in at the first call; again and again until the BMC's timeout.
+
+        :raises BMCConnectionError: nobody answers.
+        :raises BMCAuthenticationError: credentials, privilege level or K_g are refused; not tried again.
+        """
+        if self._session is not None:
+            return self._session
+        failed = f"The BMC {self._name} does not let us in"
+        deadline = time.monotonic() + self._bmc.timeout
+        while True:
+            self._pace()
+            with self._translated(failed):
+                session, outcome = self._log_in(deadline)
+            if outcome.get("success"):
+                self._session = session
+                return session
+            reason = str(outcome.get("error") or "timeout")
+            if reason != "timeout":
+                raise login_error(reason, failed, self._node)
+            if time.monotonic() >= deadline:
+                raise self._silence(f"The BMC {self._name} can't be reached")
+
+    def _log_in(self, deadline: float) -> tuple[t.Any, dict[str, t.Any]]:
+        outcome: dict[str, t.Any] = {}
+        session = SUITES[self._bmc.cipher_suite](
+            **self._credentials,
+            onlogon=outcome.update,
+            privlevel=PRIVILEGE_LEVELS.get(self._bmc.privilege_level or ""),
+        )
+        self._run(lambda: bool(outcome), deadline)
+        return session, outcome
+
+    @staticmethod
+    def _run(is_done: t.Callable[[], bool], deadline: float) -> None:
+        """Run pyghmi's event loop until it is done, or the deadline has come."""
+        while not is_done() and (left := deadline - time.monotonic()) > 0:
+            _Session.wait_for_rsp(timeout=min(left, LOOP_INTERVAL))
+
+    def _read(self, read: t.Callable[[t.Any], list[t.Any]], doing: str) -> list[t.Any]:
+        """Let pyghmi read what takes many commands, over our session."""
+        self._open()
+        with self._translated(f"The BMC {self._name} could not {doing}"):
+            # It finds the open session by address and credentials, and takes it.
+            return read(pyghmi_command.Command(**self._credentials))
+
+    @contextlib.contextmanager
+    def _translated(self, failed: str) -> t.Iterator[None]:
+        """Turn pyghmi's errors into ours."""
+        try:
+            yield
+        except exceptions.IpmiException as exc:
+            raise BMCConnectionError(
+                f"{failed}: {exc}.", node=self._node, hint="Check the BMC's network and power."
+            ) from exc
+        except OSError as exc:
+            raise BMCConnectionError(f"{failed}: {exc}.", node=self._node, hint="Check bm_bmc.address.") from exc
+        except MALFORMED as exc:
+            self._session = None
+            raise BMCResponseError(
+                f"{failed}: its answer is not what IPMI prescribes ({type(exc).__name__}: {exc}).",
+                node=self._node,
+                hint="Check bm_bmc.address and port; set bm_bmc.cipher_suite to 3 for old BMCs; restart the BMC.",
+            ) from exc
+
+    def _silence(self, failed: str) -> BMCError:
+        return BMCConnectionError(
+            f"{failed}: no answer within {self._bmc.timeout:g} s.",
+            node=self._node,
+            hint=f"Check bm_bmc.address, that IPMI over LAN is switched on in the BMC, and UDP port {self._port}.",
+        )
+
+
+def split_address(bmc: BMC, node: str) -> tuple[str, int]:
+    """Return host and port of ``ipmi://host[:port]``; bm_bmc.port counts where the address has none.
+
+    :raises InvalidRequestError: it can't be understood.
+    """
+    address = bmc.address if "://" in bmc.address else f"ipmi://{bmc.address}"
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError as exc:
+        host, port = None, None
+        reason = f": {exc}"
+    else:
+        reason = ""
+    if not host:
+        raise InvalidRequestError(
+            f"bm_bmc.address '{bmc.address}' is not ipmi://host or ipmi://host:port{reason}.",
+            node=node,
+            hint="An IPv6 address stands in brackets: ipmi://[2001:db8::10].",
+        )
+    return host, port or bmc.port or PORT

@@ -1,0 +1,119 @@
+"""A real IPMI BMC for tests: OpenIPMI's ipmi_sim on the loopback, made as the lab makes its BMCs."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import subprocess
+import sys
+import time
+import types
+import typing as t
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "bmc"
+
+# What stands in for a machine: its power state is a file, and being switched on uses up one-time boot flags.
+CHASSIS_CONTROL = """\
+#!/bin/sh
+cd "$(dirname "$0")" || exit 1
+use_up() { [ ! -e bmc.bootflags ] || sed -i 's/^5 8/5 0/; s/^5 9/5 1/; s/^5 a/5 2/; s/^5 b/5 3/' bmc.bootflags; }
+echo "$*" >> calls
+case "$1 $2 $3" in
+    'get power '*) echo "power:$(cat power)" ;;
+    'set power 1') echo 1 > power; use_up ;;
+    'set power 0' | 'set shutdown 1') echo 0 > power ;;
+    'set reset 1') use_up ;;
+esac
+"""
+
+
+def _lab_ipmi() -> types.ModuleType:
+    """Return lab/ipmi.py, which is not part of the collection."""
+    if "lab_ipmi" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("lab_ipmi", ROOT / "lab" / "ipmi.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = sys.modules["lab_ipmi"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules["lab_ipmi"]
+
+
+def free_udp_port() -> int:
+    """Return a UDP port of the loopback that nobody uses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class IPMIService:
+    """A BMC with the users admin and operator, password right; its machine is off and does at once what it is told."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, folder: Path, kg: str = "") -> None:
+        ipmi = _lab_ipmi()
+        self.folder = folder
+        self.kg = kg
+        self.port = free_udp_port()
+        self.power = False
+        script = folder / "chassis_control"
+        script.write_text(CHASSIS_CONTROL)
+        script.chmod(0o755)
+        users = [ipmi.User("admin", "right"), ipmi.User("operator", "right", "operator")]
+        bmc = ipmi.Bmc(NAME, self.host, users, [str(script)], port=self.port, kg=kg)
+        with (folder / "ipmi_sim.log").open("wb") as log:
+            self._process = subprocess.Popen(ipmi.write_config(folder, bmc), stdin=subprocess.DEVNULL, stdout=log)
+        deadline = time.monotonic() + 30
+        while not ipmi.answers(self.host, self.port):
+            assert time.monotonic() < deadline, "ipmi_sim did not start within 30 s"
+            assert self._process.poll() is None, (folder / "ipmi_sim.log").read_text()
+            time.sleep(0.05)
+
+    def bmc(self, **changes: t.Any) -> dict[str, t.Any]:
+        """Return bm_bmc for it, with what a test wants to be different."""
+        address = f"ipmi://{self.host}:{self.port}"
+        return {"address": address, "username": "admin", "password": "right", **changes}
+
+    @property
+    def power(self) -> bool:
+        """Whether the machine is on; a test may switch it, as somebody at its button does."""
+        return (self.folder / "power").read_text().strip() == "1"
+
+    @power.setter
+    def power(self, on: bool) -> None:
+        (self.folder / "power").write_text(f"{int(on)}\n")
+
+    def calls(self) -> list[str]:
+        """Return what the BMC did to its machine: "get power", "set power 1", "set reset 1", "set shutdown 1"."""
+        path = self.folder / "calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def boot_flags(self) -> str:
+        """The boot flags (parameter 5) that the BMC keeps, as in "a0 04 00 00 00"; empty if never set."""
+        path = self.folder / f"{NAME}.bootflags"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return next((line[2:] for line in lines if line.startswith("5 ")), "")
+
+    def forget(self, on: bool = True) -> None:
+        """Make the BMC accept boot flags and forget them, or no longer."""
+        path = self.folder / f"{NAME}.forget"
+        if on:
+            path.touch()
+        else:
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Stop the BMC."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(timeout=10)

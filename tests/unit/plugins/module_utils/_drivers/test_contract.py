@@ -1,0 +1,100 @@
+"""What every driver must do: the same suite on fake, ipmi (OpenIPMI's ipmi_sim) and redfish (sushy-tools)."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.registry import DRIVERS, connect
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
+
+LIMITS = {"timeout": 10.0, "power_timeout": 30.0}
+
+
+@pytest.fixture(params=sorted(DRIVERS))
+def bmc(request: pytest.FixtureRequest, fake_node: t.Any) -> dict[str, t.Any]:
+    """bm_bmc of a machine that is there; its password is "right"."""
+    if request.param == "fake":
+        fake_node.script(password="right")
+        return {"address": f"fake://{fake_node.machine_path}", "password": "right"}
+    service = request.getfixturevalue(f"{request.param}_service")
+    return t.cast("dict[str, t.Any]", service.bmc())
+
+
+@pytest.fixture
+def driver(bmc: dict[str, t.Any], fake_node: t.Any) -> t.Iterator[base.Driver]:
+    with connect(make_node(fake_node, bmc)) as opened:
+        opened.power.set_power_state(base.POWER_OFF)
+        opened.counters.power_ons = 0
+        yield opened
+
+
+def make_node(fake_node: t.Any, bmc: dict[str, t.Any], **changes: t.Any) -> Node:
+    return Node.from_params(fake_node.params(NODE_SPEC, bmc={"verify": True, **LIMITS, **bmc, **changes}))
+
+
+def test_power_is_awaited_and_asked_once(driver: base.Driver) -> None:
+    assert driver.power.set_power_state(base.POWER_ON)
+    assert driver.power.get_power_state() == base.POWER_ON
+    assert not driver.power.set_power_state(base.POWER_ON)
+    assert driver.counters.power_ons == 1
+    assert driver.power.set_power_state(base.POWER_OFF, soft=True)
+    assert driver.power.get_power_state() == base.POWER_OFF
+    assert not driver.power.set_power_state(base.POWER_OFF)
+
+
+def test_a_reboot_switches_off_and_on(driver: base.Driver) -> None:
+    driver.power.set_power_state(base.POWER_ON)
+    driver.power.reboot()
+    assert driver.power.get_power_state() == base.POWER_ON
+    assert driver.counters.power_ons == 2
+
+
+@pytest.mark.parametrize("device", [base.CDROM, base.DISK, base.PXE])
+def test_a_boot_device_is_set_and_read_back(driver: base.Driver, device: str) -> None:
+    for dummy in range(2):
+        driver.management.set_boot_device(device, mode="uefi", persistent=True)
+        seen = driver.management.get_boot_device()
+        assert (seen.device, seen.mode) == (device, "uefi")
+
+
+def test_requests_are_counted(driver: base.Driver) -> None:
+    before = driver.counters.bmc_requests
+    driver.power.get_power_state()
+    assert driver.counters.bmc_requests > before
+
+
+def test_a_closed_driver_opens_again(driver: base.Driver) -> None:
+    driver.close()
+    driver.close()
+    assert driver.power.get_power_state() == base.POWER_OFF
+
+
+def test_a_wrong_password_is_named_and_not_quoted(bmc: dict[str, t.Any], fake_node: t.Any) -> None:
+    with connect(make_node(fake_node, bmc, password="secret-wrong")) as driver:
+        with pytest.raises(errors.BMCAuthenticationError) as caught:
+            driver.power.get_power_state()
+        assert not caught.value.retryable
+        assert "bm_bmc" in caught.value.hint
+        assert "secret-wrong" not in str(caught.value.to_result())
+
+
+def test_what_a_driver_lacks_is_unsupported(driver: base.Driver) -> None:
+    if driver.virtual_media is None:
+        with pytest.raises(errors.UnsupportedOperationError, match="no virtual media") as caught:
+            base.require_virtual_media(driver)
+        assert "bm_boot_interface" in caught.value.hint
+    else:
+        assert base.require_virtual_media(driver).get_media() is None
+        assert not base.require_virtual_media(driver).eject_media()
+    if driver.management.get_secure_boot() is None:
+        with pytest.raises(errors.UnsupportedOperationError, match="Secure Boot"):
+            driver.management.set_secure_boot(True)
