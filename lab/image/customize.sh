@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# mmdebstrap hook: finish the system in ROOT and make esp.img of its kernel.
+# mmdebstrap hook: finish the system in ROOT and make esp.img and esp-unsigned.img of its kernel.
 #   customize.sh ROOT WORK_DIR ESP_MIB
 set -euo pipefail
 root=$1
@@ -31,19 +31,50 @@ printf '%s\n' virtio_pci virtio_blk virtio_scsi nvme ahci sd_mod ext4 \
     >> "$root/etc/initramfs-tools/modules"
 chroot "$root" update-initramfs -u -k "$kernel" > /dev/null
 
-mkdir -p "$work/esp/EFI/BOOT" "$work/esp/EFI/debian" "$work/esp/loader/entries"
-cp "$root/usr/lib/systemd/boot/efi/systemd-bootx64.efi" "$work/esp/EFI/BOOT/BOOTX64.EFI"
-cp "$root/boot/vmlinuz-$kernel" "$work/esp/EFI/debian/vmlinuz"
-cp "$root/boot/initrd.img-$kernel" "$work/esp/EFI/debian/initrd.img"
-printf 'timeout 0\ndefault debian.conf\n' > "$work/esp/loader/loader.conf"
-cat > "$work/esp/loader/entries/debian.conf" <<END
+options="root=LABEL=root ro console=tty0 console=ttyS0,115200 net.ifnames=0"
+
+# Make a FAT image of the kernel and of what the caller has put into the directory NAME.
+#   make_esp NAME
+make_esp() {
+    mkdir -p "$work/$1/EFI/debian"
+    cp "$root/boot/vmlinuz-$kernel" "$work/$1/EFI/debian/vmlinuz"
+    cp "$root/boot/initrd.img-$kernel" "$work/$1/EFI/debian/initrd.img"
+    truncate -s "${esp_mib}M" "$work/$1.img"
+    mkfs.vfat -F 32 -n ESP "$work/$1.img" > /dev/null
+    mcopy -s -i "$work/$1.img" "$work/$1"/* ::
+}
+
+# UEFI: shim, which Microsoft signed, starts GRUB, which Debian signed, and so on. GRUB looks for
+# its configuration in EFI/debian of the partition it came from.
+mkdir -p "$work/esp/EFI/BOOT" "$work/esp/EFI/debian"
+cp "$root/usr/lib/shim/shimx64.efi.signed" "$work/esp/EFI/BOOT/BOOTX64.EFI"
+cp "$root/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed" "$work/esp/EFI/BOOT/grubx64.efi"
+cat > "$work/esp/EFI/debian/grub.cfg" <<END
+serial --unit=0 --speed=115200
+terminal_output serial console
+linux (\$root)/EFI/debian/vmlinuz $options
+initrd (\$root)/EFI/debian/initrd.img
+boot
+END
+# BIOS: SYSLINUX on the same partition.
+cat > "$work/esp/syslinux.cfg" <<END
+default debian
+label debian
+  linux /EFI/debian/vmlinuz
+  initrd /EFI/debian/initrd.img
+  append $options
+END
+make_esp esp
+syslinux --install "$work/esp.img"
+
+mkdir -p "$work/esp-unsigned/EFI/BOOT" "$work/esp-unsigned/loader/entries"
+cp "$root/usr/lib/systemd/boot/efi/systemd-bootx64.efi" "$work/esp-unsigned/EFI/BOOT/BOOTX64.EFI"
+printf 'timeout 0\ndefault debian.conf\n' > "$work/esp-unsigned/loader/loader.conf"
+cat > "$work/esp-unsigned/loader/entries/debian.conf" <<END
 title Debian
 linux /EFI/debian/vmlinuz
 initrd /EFI/debian/initrd.img
-options root=LABEL=root ro console=tty0 console=ttyS0,115200 net.ifnames=0
+options $options
 END
+make_esp esp-unsigned
 rm -rf "${root:?}"/boot/* "${root:?}"/vmlinuz* "${root:?}"/initrd.img*
-
-truncate -s "${esp_mib}M" "$work/esp.img"
-mkfs.vfat -F 32 -n ESP "$work/esp.img" > /dev/null
-mcopy -s -i "$work/esp.img" "$work/esp/EFI" "$work/esp/loader" ::

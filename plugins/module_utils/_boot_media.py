@@ -32,7 +32,7 @@ def make_media(node: Node, host: KeyPair, client: KeyPair, deployment: str) -> b
     :raises InvalidRequestError: a file of the ramdisk can't be read.
     """
     files = {
-        "bm/grub.cfg": _MENU.format(arguments=ramdisk.kernel_command_line(node)).encode(),
+        "boot/grub/grub.cfg": _MENU.format(arguments=ramdisk.kernel_command_line(node)).encode(),
         "bm/vmlinuz": ramdisk.read_file(node, "kernel"),
         "bm/initrd.img": ramdisk.read_file(node, "initrd"),
         "bm/node.cpio": ramdisk.node_archive(node, host, client, deployment),

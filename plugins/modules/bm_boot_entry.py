@@ -15,7 +15,8 @@ description:
   - Finds the boot loader in the EFI system partition, first by the distribution's C(BOOT*.CSV), then by known names, and
     has one boot entry for it, first in the boot order. The others keep their order.
   - Entries of the same label that point to anything else, such as the system that was on the disk before, are deleted.
-  - Does nothing where the node boots in BIOS mode.
+  - Where the node boots in BIOS mode it only checks that the disk has boot code in its first sector.
+  - Where Secure Boot is on, a boot loader without a signature is refused. Whose signature it is is left to the firmware.
   - Outside of the deploy ramdisk the loader is only reported.
 author:
   - baremetal.lifecycle contributors (@baremetal-lifecycle)

@@ -149,6 +149,10 @@ hardware:
       description: How the ramdisk was booted, V(uefi) or V(bios).
       type: str
       sample: uefi
+    secure_boot:
+      description: Whether the firmware enforces Secure Boot.
+      type: bool
+      sample: false
     nics:
       description: Physical network ports.
       type: list

@@ -26,6 +26,11 @@ options:
     type: list
     elements: dict
     required: true
+  hardware:
+    description:
+      - What M(baremetal.lifecycle.bm_hardware_info) returns as RV(ignore:hardware).
+      - Read in the ramdisk, its boot mode and Secure Boot must be what O(boot_mode) and O(secure_boot) say.
+    type: dict
 """
 
 EXAMPLES = r"""

@@ -6,17 +6,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 from pathlib import Path
 
 from .._errors import InvalidRequestError, StepError
 from ._efibootmgr import carry_out, plan, read_entries, to_result
-from ._esp import Loader, find_loader
+from ._esp import Loader, find_loader, find_unsigned
+from ._hardware import is_secure_boot
 from ._partition_table import EFI_SYSTEM, Partition, PartitionTable, read_table
 from ._target import MARKER, is_ramdisk
 
 DEFAULT_LABEL = "baremetal"
+
+BOOT_CODE_SIZE = 440
+"""Bytes of the first sector that hold the program which BIOS firmware starts."""
 
 _EFIVARS = Path("/sys/firmware/efi/efivars")
 
@@ -34,9 +39,11 @@ def ensure_boot_entry(
 
     Outside of the ramdisk the loader is found and reported, and the firmware is left alone.
     :raises InvalidRequestError: no such device.
-    :raises StepError: no EFI system partition, no loader in it, or the firmware refused.
+    :raises StepError: no EFI system partition, no loader in it, an unsigned one with Secure Boot, no boot code in
+        BIOS mode, or the firmware refused.
     """
     if boot_mode == "bios":
+        _check_boot_code(device, os.path.realpath(device))
         return {"changed": False, "nvram": False, "device": device, "label": label, "loader": None}
     path = os.path.realpath(device)
     partition, loader = _find(device, path, _read_table(device, path))
@@ -56,7 +63,28 @@ def ensure_boot_entry(
             "The ramdisk was booted in BIOS mode, so no UEFI boot entry can be made.",
             hint="Set bm_boot_mode to bios, or make the node boot in UEFI mode.",
         )
+    if is_secure_boot(efivars):
+        _check_signatures(path, partition, loader)
     return {**result, **_ensure(path, partition, label, loader, check_mode)}
+
+
+def _check_boot_code(device: str, path: str) -> None:
+    """Refuse a disk whose first sector holds no program: BIOS firmware would find nothing to start."""
+    with _opened(device, path) as fd:
+        if not any(os.pread(fd, BOOT_CODE_SIZE, 0)):
+            raise StepError(
+                f"{device} has no boot code in its first sector, so BIOS firmware can't boot from it.",
+                hint="Use an image that boots in BIOS mode, or set bm_boot_mode: uefi.",
+            )
+
+
+def _check_signatures(path: str, partition: Partition, loader: Loader) -> None:
+    unsigned = find_unsigned(path, partition, loader)
+    if unsigned:
+        raise StepError(
+            f"Secure Boot is on, and the image's boot loader {unsigned} is not signed: the firmware would refuse it.",
+            hint="Deploy an image with a signed loader (shim), or set bm_secure_boot: false.",
+        )
 
 
 def _ensure(path: str, partition: Partition, label: str, loader: Loader, check_mode: bool) -> dict[str, t.Any]:
@@ -81,6 +109,16 @@ def _ensure(path: str, partition: Partition, label: str, loader: Loader, check_m
 
 
 def _read_table(device: str, path: str) -> PartitionTable | None:
+    with _opened(device, path) as fd:
+        return read_table(lambda offset, length: os.pread(fd, length, offset))
+
+
+@contextlib.contextmanager
+def _opened(device: str, path: str) -> t.Iterator[int]:
+    """Open a disk for reading.
+
+    :raises InvalidRequestError: it can't be opened.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as exc:
@@ -88,7 +126,7 @@ def _read_table(device: str, path: str) -> PartitionTable | None:
             f"The device {device} can't be used: {exc.strerror}.", hint="Give the path of a disk of this node."
         ) from exc
     try:
-        return read_table(lambda offset, length: os.pread(fd, length, offset))
+        yield fd
     finally:
         os.close(fd)
 

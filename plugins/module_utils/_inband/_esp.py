@@ -13,6 +13,7 @@ import posixpath
 import typing as t
 
 from .._errors import StepError
+from ._authenticode import is_signed
 from ._command import run_binary, run_command
 from ._partition_table import Partition
 
@@ -33,6 +34,21 @@ class Loader(t.NamedTuple):
 
     path: str
     options: str = ""
+
+
+def find_unsigned(path: str, esp: Partition, loader: Loader, machine: str = "") -> str | None:
+    """Return the first program that is started and carries no signature: the loader, or a GRUB beside it.
+
+    :param path: the disk; the partition is read at its offset.
+    """
+    image = f"{path}@@{esp.start}"
+    arch = _ARCHITECTURES.get(machine or platform.machine(), "x64")
+    name = loader.path.replace("\\", "/")
+    beside = _match(_list_files(image), (f"{posixpath.dirname(name).lower()}/grub{arch}.efi",), arch)
+    for program in (name, *beside):
+        if not is_signed(run_binary(["mtype", "-i", image, f"::{program}"])):
+            return _to_efi_path(program)
+    return None
 
 
 def find_loader(path: str, esp: Partition, machine: str = "") -> Loader | None:

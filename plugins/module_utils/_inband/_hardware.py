@@ -18,6 +18,8 @@ _DMI = Path("/sys/class/dmi/id")
 _NET = Path("/sys/class/net")
 _MEMORY = Path("/sys/devices/system/memory")
 _FIRMWARE_EFI = Path("/sys/firmware/efi")
+_EFIVARS = _FIRMWARE_EFI / "efivars"
+_GLOBAL_VARIABLE = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
 _DEPLOYMENT = Path("/etc/baremetal-lifecycle/deployment")
 
 _PCI_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
@@ -37,10 +39,20 @@ def read_hardware() -> dict[str, t.Any]:
         "architecture": platform.machine(),
         "memory_mb": _get_memory_mb(),
         "boot_mode": "uefi" if _FIRMWARE_EFI.exists() else "bios",
+        "secure_boot": is_secure_boot(),
         "nics": [_describe_nic(path) for path in sorted(_NET.glob("*")) if (path / "device").exists()],
         "ramdisk": is_ramdisk(),
         "deployment": _read(_DEPLOYMENT),
     }
+
+
+def is_secure_boot(efivars: Path = _EFIVARS) -> bool:
+    """Return whether the firmware enforces Secure Boot: the variable SecureBoot (UEFI 2.10, section 3.3) is 1."""
+    try:
+        # Four bytes of attributes come before the value.
+        return (efivars / f"SecureBoot-{_GLOBAL_VARIABLE}").read_bytes()[4:5] == b"\1"
+    except OSError:
+        return False
 
 
 def _describe_nic(path: Path) -> dict[str, t.Any]:

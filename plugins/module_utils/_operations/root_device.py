@@ -6,12 +6,20 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .. import _deployment as deployment
 from .. import _root_device as root_device
 from .._argspec import NODE_SPEC
+from .._errors import StepError
+from .._node import Node
 from .._request import Request, Result, state_of
 
-ARGUMENT_SPEC = {**NODE_SPEC, "disks": {"type": "list", "elements": "dict", "required": True}}
+ARGUMENT_SPEC = {
+    **NODE_SPEC,
+    "disks": {"type": "list", "elements": "dict", "required": True},
+    "hardware": {"type": "dict"},
+}
 
 _KEPT = ("name", "by_path", "size_bytes", "serial", "wwn", "model")
 
@@ -19,6 +27,7 @@ _KEPT = ("name", "by_path", "size_bytes", "serial", "wwn", "model")
 def run(request: Request) -> Result:
     """Return ``device``, the path of the one disk that fits, and ``disk``, all that is known of it.
 
+    :raises StepError: the machine was not booted in the mode, or with the Secure Boot, that the node is to have.
     :raises RootDeviceError: none fits, or more than one; the node is ``deploy failed`` then, if it was deploying.
     """
     node = request.node
@@ -26,7 +35,27 @@ def run(request: Request) -> Result:
         disk = root_device.choose(request.params["disks"], node.root_device, node.name)
         return {**state_of(request.store.get(node.name)), "device": root_device.path_of(disk), "disk": dict(disk)}
     with deployment.hold(request) as task:
+        _check_firmware(node, request.params.get("hardware") or {})
         disk = root_device.choose(request.params["disks"], node.root_device, node.name)
         task.record.instance_info["disk"] = {key: disk.get(key) for key in _KEPT}
         task.note("root device", root_device.describe(disk))
         return {**state_of(task.record), "device": root_device.path_of(disk), "disk": dict(disk)}
+
+
+def _check_firmware(node: Node, hardware: t.Mapping[str, t.Any]) -> None:
+    """Compare what the ramdisk says of the firmware with what is wanted; a BMC's word is not enough to write a disk."""
+    if not hardware.get("ramdisk"):
+        return
+    if hardware["boot_mode"] != node.boot_mode:
+        raise StepError(
+            f"The machine was booted in {hardware['boot_mode']} mode, and bm_boot_mode is {node.boot_mode}.",
+            node=node.name,
+            hint="Correct bm_boot_mode, or the boot mode in the firmware's setup.",
+        )
+    if node.secure_boot is not None and hardware["secure_boot"] != node.secure_boot:
+        raise StepError(
+            f"Secure Boot is {'on' if hardware['secure_boot'] else 'off'} in the machine,"
+            f" and bm_secure_boot is {str(node.secure_boot).lower()}.",
+            node=node.name,
+            hint="Switch it in the firmware's own setup; it may have no keys enrolled.",
+        )

@@ -66,7 +66,7 @@ def test_boot_media_carry_what_pins_the_ramdisk(fake_node: t.Any, ramdisk: dict[
     node = make_node(fake_node, ramdisk=ramdisk)
     host, client = make_key_pair(), make_key_pair()
     read = extract(boot_media.make_media(node, host, client, "deployment-1"), tmp_path)
-    menu = (read / "bm" / "grub.cfg").read_text()
+    menu = (read / "boot" / "grub" / "grub.cfg").read_text()
     assert f"bm.root=http://192.0.2.1/ramdisk/root.squashfs bm.sha256={'b' * 64}" in menu
     assert (
         "bm.mac=52:54:00:aa:00:01 bm.address=192.0.2.11/24 bm.gateway=192.0.2.1 bm.dns=192.0.2.2 console=ttyS0" in menu

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import typing as t
@@ -204,8 +205,52 @@ def test_distribution_tells_its_loader(esp_disk: Path, firmware: Firmware) -> No
     assert found["loader"].lower() == "\\efi\\debian\\shimx64.efi"
 
 
-def test_bios(disk: Path) -> None:
+def test_bios_needs_boot_code(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(1024))
+    with pytest.raises(StepError, match="no boot code in its first sector"):
+        ensure_boot_entry(str(disk), "bios")
+    with disk.open("r+b") as file:
+        file.write(b"\x33\xc0")
     assert ensure_boot_entry(str(disk), "bios")["changed"] is False
+    with pytest.raises(InvalidRequestError, match="can't be used"):
+        ensure_boot_entry(f"{disk}.absent", "bios")
+
+
+def program(*, signed: bool) -> bytes:
+    """Return the header of an EFI program (PE32+), as far as signatures go."""
+    optional = bytearray(240)
+    struct.pack_into("<H", optional, 0, 0x20B)
+    struct.pack_into("<H", optional, 68, 10)
+    struct.pack_into("<II", optional, 144, *((4096, 1500) if signed else (0, 0)))
+    return b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + bytes(20) + bytes(optional)
+
+
+@pytest.mark.parametrize(
+    ("files", "unsigned"),
+    [
+        ({"/EFI/BOOT/BOOTX64.EFI": True}, None),
+        ({"/EFI/BOOT/BOOTX64.EFI": False}, "BOOTX64.EFI"),
+        ({"/EFI/BOOT/BOOTX64.EFI": True, "/EFI/BOOT/grubx64.efi": True}, None),
+        ({"/EFI/BOOT/BOOTX64.EFI": True, "/EFI/BOOT/grubx64.efi": False}, "grubx64.efi"),
+    ],
+)
+@pytest.mark.parametrize("secure_boot", [True, False])
+def test_secure_boot_refuses_what_is_not_signed(
+    esp_disk: Path, firmware: Firmware, files: dict[str, bool], unsigned: str | None, secure_boot: bool
+) -> None:
+    variable = firmware.efivars / "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+    variable.write_bytes(b"\x06\0\0\0" + bytes([secure_boot]))
+    for name, signed in files.items():
+        subprocess.run(["mdel", "-i", f"{esp_disk}@@1048576", f"::{name}"], check=False, stderr=subprocess.DEVNULL)
+        add_file(esp_disk, name, program(signed=signed))
+    (firmware.folder / "guid").write_text(NEW)
+    if unsigned and secure_boot:
+        with pytest.raises(StepError, match=rf"(?i){unsigned} is not signed"):
+            firmware.ensure(esp_disk)
+        assert not (firmware.folder / "log").exists(), "the firmware was not even asked"
+    else:
+        assert firmware.ensure(esp_disk, check_mode=True)["loader"].upper() == LOADER
 
 
 def test_ramdisk_in_bios_mode(esp_disk: Path, firmware: Firmware, tmp_path: Path) -> None:
