@@ -123,6 +123,21 @@ def argument_specs() -> str:
     entry_points = {
         "main": {"short_description": "Take a node the whole way to active", "options": options},
         "state": {"short_description": "Read a node's state into provision_node_state", "options": {}},
+        "boot_media": {
+            "short_description": "Make the media of bm_boot_interface inserted_media",
+            "options": {
+                "provision_node_boot_media_dest": {
+                    "type": "path",
+                    "required": True,
+                    "description": "ISO file to write on the controller.",
+                },
+                "provision_node_boot_media_force": {
+                    "type": "bool",
+                    "default": False,
+                    "description": "Make it anew where it is there.",
+                },
+            },
+        },
     }
     return f"---\n# {NOTE}\n" + yaml.safe_dump({"argument_specs": entry_points}, sort_keys=False, width=1000)
 

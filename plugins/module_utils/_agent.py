@@ -47,6 +47,24 @@ def make_key_pair() -> KeyPair:
     return KeyPair(private.decode(), public.decode())
 
 
+def public_key_of(private: str, node: str) -> str:
+    """Return the public key of a private one in OpenSSH's format.
+
+    :raises InvalidRequestError: this is no such key, or it has a passphrase.
+    """
+    require("cryptography", CRYPTOGRAPHY_ERROR)
+    try:
+        key = serialization.load_ssh_private_key(private.encode(), None)
+    except (ValueError, TypeError) as exc:
+        raise InvalidRequestError(
+            f"bm_ramdisk.ssh_key can't be used: {exc}.",
+            node=node,
+            hint="Name a key in OpenSSH's format without passphrase.",
+        ) from exc
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return public.decode()
+
+
 def write_secret(path: Path, content: str) -> None:
     """Write a file that only its owner can read, replacing it at once."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

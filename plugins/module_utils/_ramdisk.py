@@ -18,14 +18,15 @@ from ._node import Node
 _WORD = re.compile(r"[A-Za-z0-9_.,:=/@%+~\[\]-]+")
 
 
-def check_files(node: Node, names: t.Iterable[str]) -> None:
+def check_files(node: Node, names: t.Iterable[str], *, published: bool = True) -> None:
     """Check that these files of the ramdisk can be read, and that the digest of its root file system is known.
 
+    :param published: whether the boot server is needed too.
     :raises InvalidRequestError: naming the variables that are missing.
     """
     names = tuple(names)
     missing = [f"bm_ramdisk.{key}" for key in (*names, "root") if not getattr(node.ramdisk, key)]
-    missing += [] if node.boot_server else ["bm_boot_server"]
+    missing += ["bm_boot_server"] if published and not node.boot_server else []
     if missing:
         raise InvalidRequestError(
             f"For the deploy ramdisk is missing: {', '.join(missing)}.",

@@ -1,0 +1,61 @@
+"""bm_boot_media: write the boot media of a node into a file, for an operator to put into the machine."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import _boot_media as boot_media
+from .. import _ramdisk as ramdisk
+from .._agent import KeyPair, make_key_pair, public_key_of, write_secret
+from .._argspec import NODE_SPEC
+from .._authenticode import check_signed
+from .._errors import InvalidRequestError
+from .._request import Request, Result, state_of
+
+ARGUMENT_SPEC = {
+    **NODE_SPEC,
+    "dest": {"type": "path", "required": True},
+    "force": {"type": "bool", "default": False},
+}
+
+
+def run(request: Request) -> Result:
+    """Return ``dest`` and ``ssh_key``; a file that is there stays as it is, unless ``force``.
+
+    :raises InvalidRequestError: a part of the ramdisk, or the name of the key, is missing.
+    """
+    node, dest = request.node, Path(request.params["dest"]).expanduser()
+    if not node.ramdisk.ssh_key:
+        raise InvalidRequestError(
+            "bm_ramdisk.ssh_key is missing.", node=node.name, hint="Name the file for the key that the media accept."
+        )
+    key = Path(node.ramdisk.ssh_key).expanduser()
+    ramdisk.check_files(node, boot_media.FILES, published=False)
+    if node.secure_boot:
+        check_signed(ramdisk.read_file(node, "esp"), "bm_ramdisk.esp", node.name)
+    changed = bool(request.params["force"]) or not dest.exists() or not key.exists()
+    if changed and not request.check_mode:
+        content = boot_media.make_media(node, make_key_pair(), _client_key(key, node.name), "inserted media")
+        try:
+            dest.parent.mkdir(parents=True, exist_ok=True)
+            temporary = dest.with_name(f".{dest.name}.new")
+            temporary.touch(mode=0o600)
+            temporary.write_bytes(content)
+            temporary.replace(dest)
+        except OSError as exc:
+            raise InvalidRequestError(f"{dest} can't be written: {exc}.", node=node.name, hint="Correct dest.") from exc
+    return {**state_of(request.store.get(node.name)), "changed": changed, "dest": str(dest), "ssh_key": str(key)}
+
+
+def _client_key(path: Path, node: str) -> KeyPair:
+    """Return the key pair in a file, made if it is not there."""
+    if path.exists():
+        private = path.read_text(encoding="utf-8")
+        return KeyPair(private, public_key_of(private, node))
+    made = make_key_pair()
+    write_secret(path, made.private)
+    return made
