@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Thin names for scripts and playbooks; run as root on Debian 12.
 #   make deploy               deploy Debian to the lab's first machine
-#   make lab-up NODES=2       start the lab alone
-NODES ?= 1
+#   make deploy NODE=node14   to another one: lab/settings.py says which kinds there are
+#   make lab-up NODES=2       start the lab alone, with its first two machines ...
+#   make lab-up NODES="node01 node14"         ... or with these
 NODE ?= node01
+NODES ?= $(NODE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test clean
@@ -22,7 +24,7 @@ image: setup
 	@lab/image/build.sh .cache/image
 
 lab-up: ramdisk image
-	@python lab/lab.py up --nodes $(NODES)
+	@python lab/lab.py up $(NODES)
 
 lab-down:
 	@lab/setup.sh lab

@@ -10,24 +10,14 @@ from __future__ import annotations
 
 import pathlib
 import shutil
-from xml.sax.saxutils import quoteattr
+from collections.abc import Sequence
 
 import accelerator
+import domain
 import network
 import process
 from process import LabError, run
-from settings import (
-    BRIDGE,
-    CACHE,
-    CPUS,
-    DISK_GIB,
-    FIRMWARE,
-    FIRMWARE_VARIABLES,
-    MEMORY_MIB,
-    NAMESPACE,
-    STATE,
-    Machine,
-)
+from settings import CACHE, DISK_GIB, NAMESPACE, STATE, Machine
 
 # Where libvirtd looks, and which directory of the lab it finds there.
 MOUNTS = {
@@ -61,48 +51,6 @@ POOL = """\
   <target><path>{path}</path></target>
 </pool>
 """
-
-DOMAIN = """\
-<domain type='{accelerator}'>
-  <name>{machine.domain}</name>
-  <uuid>{machine.uuid}</uuid>
-  <memory unit='MiB'>{memory}</memory>
-  <vcpu>{cpus}</vcpu>
-  <os>
-    <type arch='x86_64' machine='q35'>hvm</type>
-    <loader readonly='yes' secure='no' type='pflash'>{firmware}</loader>
-    <nvram template='{firmware_variables}'>{machine.variables}</nvram>
-  </os>
-  <features><acpi/><apic/></features>
-  {cpu}
-  <clock offset='utc'/>
-  <on_poweroff>destroy</on_poweroff>
-  <on_reboot>restart</on_reboot>
-  <on_crash>destroy</on_crash>
-  <devices>
-    <emulator>/usr/bin/qemu-system-x86_64</emulator>
-    <disk type='file' device='disk'>
-      <driver name='qemu' type='qcow2' cache='unsafe' discard='unmap' detect_zeroes='unmap'/>
-      <source file={disk}/>
-      <target dev='vda' bus='virtio'/>
-      <serial>{machine.serial}</serial>
-      <boot order='1'/>
-    </disk>
-    <interface type='bridge'>
-      <source bridge='{bridge}'/>
-      <mac address='{machine.mac}'/>
-      <model type='virtio'/>
-    </interface>
-    <serial type='file'><source path={console} append='on'/></serial>
-    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
-    <memballoon model='none'/>
-  </devices>
-</domain>
-"""
-
-# Everything that emulation can do. Take nothing away from it: with QEMU 7.2 a guest without SVM
-# (max,svm=off) gets garbage from readlink() and its first program aborts.
-CPU = {"qemu": "<cpu mode='maximum'/>", "kvm": "<cpu mode='host-passthrough'/>"}
 
 
 def beside_libvirtd(*argv: str) -> list[str]:
@@ -163,42 +111,52 @@ def ensure_machine(machine: Machine) -> bool:
     """Define a machine with an empty disk, powered off, if it is not there. Return if it changed."""
     if machine.domain in virsh("list", "--all", "--name").split():
         return False
-    if not pathlib.Path(FIRMWARE).exists():
-        raise LabError(f"{FIRMWARE} is missing; run lab/setup.sh lab")
+    firmware = machine.kind.firmware
+    for path in filter(None, (firmware.code, firmware.variables)):
+        if not pathlib.Path(path).exists():
+            raise LabError(f"{path} is missing; run lab/setup.sh lab")
     run("qemu-img", "create", "-q", "-f", "qcow2", str(machine.disk), f"{DISK_GIB}G")
-    shutil.copyfile(FIRMWARE_VARIABLES, machine.variables)
-    kind = accelerator.choose()
-    definition = DOMAIN.format(
-        machine=machine,
-        accelerator=kind,
-        cpu=CPU[kind],
-        memory=MEMORY_MIB,
-        cpus=CPUS,
-        firmware=FIRMWARE,
-        firmware_variables=FIRMWARE_VARIABLES,
-        bridge=BRIDGE,
-        disk=quoteattr(str(machine.disk)),
-        console=quoteattr(str(machine.console)),
-    )
-    virsh("define", "/dev/stdin", stdin=definition)
+    if firmware.variables:
+        shutil.copyfile(firmware.variables, machine.variables)
+    define(machine, machine.kind.boot_order)
     return True
+
+
+def define(machine: Machine, boot_order: Sequence[str]) -> None:
+    """Define a machine, or define it anew: its next start tries the devices in this order."""
+    virsh("define", "/dev/stdin", stdin=domain.definition(machine, boot_order, accelerator.choose()))
 
 
 def pids() -> list[int]:
     """Return the pids of the machines that run, as libvirtd noted them down; it need not run."""
-    noted = {}
-    for path in (STATE / "libvirt/run/qemu").glob(f"{NAMESPACE}-*.pid"):
-        noted[path.stem] = int(path.read_text() or 0)
-    return [pid for domain, pid in noted.items() if _is_machine(pid, domain)]
+    noted = [(_noted_pid(path), path.stem) for path in _pid_files().glob(f"{NAMESPACE}-*.pid")]
+    return [pid for pid, name in noted if _is_machine(pid, name)]
 
 
-def _is_machine(pid: int, domain: str) -> bool:
+def is_on(machine: Machine) -> bool:
+    """Say whether a machine runs, without asking libvirtd: it is slow to answer while it starts one."""
+    return _is_machine(_noted_pid(_pid_files() / f"{machine.domain}.pid"), machine.domain)
+
+
+def _pid_files() -> pathlib.Path:
+    return STATE / "libvirt/run/qemu"
+
+
+def _noted_pid(path: pathlib.Path) -> int:
+    """Return the pid in a file, or 0."""
+    try:
+        return int(path.read_text() or 0)
+    except OSError:
+        return 0
+
+
+def _is_machine(pid: int, name: str) -> bool:
     """Say whether a pid still is the QEMU of a domain: pids are given out again."""
     try:
         arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return any(part.startswith(f"guest={domain},".encode()) for part in arguments)
+    return any(part.startswith(f"guest={name},".encode()) for part in arguments)
 
 
 def power_states() -> dict[str, str]:

@@ -49,15 +49,15 @@ static void load(options_t options)
     FILE *file = fopen(flags_file, "r");
 
     memset(options, 0, sizeof(options_t));
-    if (!file)
-        return;
-    while (fgets(line, sizeof(line), file)) {
+    while (file && fgets(line, sizeof(line), file)) {
         memset(b, 0, sizeof(b));
         if (sscanf(line, "%u %x %x %x %x %x", &number, b, b + 1, b + 2, b + 3, b + 4) < 2 || number >= PARAMETERS)
             continue;
         for (int i = 0; i < 5; i++)
             options[number][i] = b[i];
     }
+    if (!file)
+        return;
     if (fstat(fileno(file), &info) == 0 && time(NULL) - info.st_mtime > TIMEOUT_SECONDS) {
         options[SET_IN_PROGRESS][0] = 0;
         if (!(options[BOOT_FLAGS][0] & FLAGS_PERSISTENT) && !(options[CLEARING][0] & CLEARING_NO_TIMEOUT))
@@ -95,8 +95,7 @@ static unsigned char set_option(options_t options, unsigned int number, const un
     if (number == SET_IN_PROGRESS && data[0] == 1 && options[SET_IN_PROGRESS][0] == 1)
         return SET_COLLISION;
     memcpy(options[number], data, lengths[number]);
-    if (number == SET_IN_PROGRESS && data[0] != 1)
-        options[SET_IN_PROGRESS][0] = 0;
+    options[SET_IN_PROGRESS][0] = options[SET_IN_PROGRESS][0] == 1;
     if (number == BOOT_FLAGS && access(forget_file, F_OK) == 0)
         memset(options[BOOT_FLAGS], 0, sizeof(options[BOOT_FLAGS]));
     return store(options) ? IPMI_UNKNOWN_ERR_CC : 0;
@@ -108,26 +107,21 @@ static void set_boot_options(lmc_data_t *mc, msg_t *msg, unsigned char *rdata, u
 
     (void)mc, (void)cb_data;
     *rdata_len = 1;
-    rdata[0] = IPMI_REQUEST_DATA_LENGTH_INVALID_CC;
-    if (msg->len < 1)
-        return;
     load(options);
-    rdata[0] = set_option(options, msg->data[0] & 0x7f, msg->data + 1, msg->len - 1);
+    rdata[0] = IPMI_REQUEST_DATA_LENGTH_INVALID_CC;
+    if (msg->len >= 1)
+        rdata[0] = set_option(options, msg->data[0] & 0x7f, msg->data + 1, msg->len - 1);
 }
 
 static void get_boot_options(lmc_data_t *mc, msg_t *msg, unsigned char *rdata, unsigned int *rdata_len, void *cb_data)
 {
     options_t options;
-    unsigned int number;
+    unsigned int number = msg->len ? msg->data[0] & 0x7f : 0;
 
     (void)mc, (void)cb_data;
     *rdata_len = 1;
-    rdata[0] = IPMI_REQUEST_DATA_LENGTH_INVALID_CC;
-    if (msg->len < 3)
-        return;
-    number = msg->data[0] & 0x7f;
-    rdata[0] = NOT_SUPPORTED;
-    if (number >= PARAMETERS || !lengths[number])
+    rdata[0] = msg->len < 3 ? IPMI_REQUEST_DATA_LENGTH_INVALID_CC : NOT_SUPPORTED;
+    if (msg->len < 3 || number >= PARAMETERS || !lengths[number])
         return;
     load(options);
     rdata[0] = 0;

@@ -56,6 +56,11 @@ def ensure_up() -> bool:
     return True
 
 
+def ensure_address(address: str) -> None:
+    """Give the bridge one more address, for a service of its own."""
+    _ip("address", "replace", f"{address}/{PREFIX_LENGTH}", "dev", BRIDGE)
+
+
 def remove() -> None:
     """Remove the network and end whatever still runs in it."""
     end_all(pids_in_namespace())

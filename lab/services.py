@@ -24,11 +24,11 @@ from settings import (
     BMC_PORT,
     BMC_URL,
     BMC_USER,
-    FIRMWARE,
-    FIRMWARE_VARIABLES,
-    FIRMWARE_VARIABLES_SECURE,
     IMAGES,
+    MACHINES,
     RAMDISK,
+    REDFISH,
+    SECURE_VARIABLES,
     SERVICES,
     STATE,
     WEB_PORT,
@@ -49,6 +49,7 @@ SUSHY_EMULATOR_BOOT_LOADER_MAP = {{
     'UEFI': {{'x86_64': {firmware!r}}},
     'Legacy': {{'x86_64': None}},
 }}
+SUSHY_EMULATOR_ALLOWED_INSTANCES = {systems!r}
 SUSHY_EMULATOR_SECURE_BOOT_DISABLED_NVRAM = {variables!r}
 SUSHY_EMULATOR_SECURE_BOOT_ENABLED_NVRAM = {variables_secure!r}
 """
@@ -85,7 +86,8 @@ def ensure_secrets() -> bool:
     """Make the BMC's password and certificate and the key for logging in, once."""
     if (STATE / "ssh/id_ed25519").exists():
         return False
-    password = secrets.token_urlsafe(18)
+    # No IPMI BMC takes a longer one.
+    password = secrets.token_urlsafe(12)
     _write_secret(STATE / "bmc-password", password.encode())
     # Cost 4 instead of 12: the emulator hashes the password again for every single request.
     hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
@@ -183,9 +185,10 @@ def ensure_emulator() -> bool:
             key=str(TLS / "server.key"),
             passwords=str(STATE / "bmc-htpasswd"),
             state=str(STATE / "emulator"),
-            firmware=FIRMWARE,
-            variables=FIRMWARE_VARIABLES,
-            variables_secure=FIRMWARE_VARIABLES_SECURE,
+            firmware=REDFISH.firmware.code,
+            variables=REDFISH.firmware.variables,
+            variables_secure=SECURE_VARIABLES,
+            systems=[machine.uuid for machine in MACHINES.values() if machine.kind is REDFISH],
         )
     )
     program = pathlib.Path(sys.executable).parent / "sushy-emulator"

@@ -32,11 +32,47 @@ MEMORY_MIB = 2048
 CPUS = 2
 DISK_GIB = 6
 
-# The firmware without Secure Boot, named outright: left to choose, libvirt takes the build with
-# Microsoft's keys, which refuses an unsigned boot loader.
-FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
-FIRMWARE_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
-FIRMWARE_VARIABLES_SECURE = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"
+
+@dataclasses.dataclass(frozen=True)
+class Firmware:
+    """What a machine starts with, named outright: left to choose, libvirt takes another build."""
+
+    mode: str
+    code: str | None = None
+    variables: str | None = None
+    smm: bool = False
+    """Whether the build insists on system management mode; it needs that to enforce Secure Boot."""
+
+
+OVMF = "/usr/share/OVMF"
+BIOS = Firmware("bios")
+UEFI = Firmware("uefi", f"{OVMF}/OVMF_CODE_4M.fd", f"{OVMF}/OVMF_VARS_4M.fd")
+UEFI_SECURE_BOOT = Firmware("uefi", f"{OVMF}/OVMF_CODE_4M.secboot.fd", f"{OVMF}/OVMF_VARS_4M.fd", smm=True)
+"""It can enforce Secure Boot. With empty variables it does not, as a machine without keys: it starts anything."""
+
+SECURE_VARIABLES = f"{OVMF}/OVMF_VARS_4M.ms.fd"
+"""Variables with Microsoft's keys enrolled: with them the firmware refuses an unsigned boot loader."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What sets machines apart."""
+
+    bmc: str
+    firmware: Firmware
+    boot_order: tuple[str, ...]
+    """Out of disk, network and cdrom; without a request to the BMC the firmware tries them in this order."""
+    cdrom: bool = False
+    """A drive of its own, in which somebody puts media by hand. (Redfish adds a drive when it inserts media.)"""
+
+
+REDFISH = Kind("redfish", UEFI_SECURE_BOOT, ("disk",))
+KINDS = {
+    14: Kind("ipmi", BIOS, ("network", "disk")),
+    15: Kind("ipmi", UEFI, ("network", "disk")),
+    16: Kind("ipmi", UEFI, ("disk", "cdrom"), cdrom=True),
+}
+"""The kind of each machine that is not simply behind Redfish."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +80,11 @@ class Machine:
     """One virtual machine; everything about it follows from its number (1 to MAX_NODES)."""
 
     number: int
+
+    @property
+    def kind(self) -> Kind:
+        """What it is like."""
+        return KINDS.get(self.number, REDFISH)
 
     @property
     def name(self) -> str:
@@ -71,6 +112,16 @@ class Machine:
         return f"198.18.77.{100 + self.number}"
 
     @property
+    def bmc_address(self) -> str:
+        """IPv4 address of its own BMC, if that speaks IPMI."""
+        return f"198.18.77.{200 + self.number}"
+
+    @property
+    def bmc_daemon(self) -> str:
+        """Name of the process that is its IPMI BMC."""
+        return f"bmc-{self.name}"
+
+    @property
     def serial(self) -> str:
         """Serial number of the disk."""
         return f"BMLAB{self.number:02}"
@@ -88,11 +139,14 @@ class Machine:
         return STATE / "nvram" / f"{self.name}.nosecboot.fd"
 
     @property
+    def media(self) -> pathlib.Path:
+        """What lies in its own CD drive when it is switched on, if the file is there."""
+        return STATE / "cd" / f"{self.name}.iso"
+
+    @property
     def console(self) -> pathlib.Path:
         """Log of the serial console."""
         return STATE / f"console-{self.name}.log"
 
 
-def machines(count: int) -> list[Machine]:
-    """Return the first machines."""
-    return [Machine(number) for number in range(1, count + 1)]
+MACHINES = {machine.name: machine for machine in map(Machine, range(1, MAX_NODES + 1))}

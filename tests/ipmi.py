@@ -52,7 +52,10 @@ def free_udp_port() -> int:
 
 
 class IPMIService:
-    """A BMC with the users admin and operator, password right; its machine is off and does at once what it is told."""
+    """A BMC with the users admin and operator, password right; its machine is off and does at once what it is told.
+
+    ``kg`` has at most 19 characters: ipmi_sim cuts the twentieth off.
+    """
 
     host = "127.0.0.1"
 

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a machine consists of, in libvirt's words (https://libvirt.org/formatdomain.html)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.sax.saxutils import quoteattr
+
+from settings import BRIDGE, CPUS, MEMORY_MIB, Firmware, Machine
+
+DOMAIN = """\
+<domain type='{accelerator}'>
+  <name>{machine.domain}</name>
+  <uuid>{machine.uuid}</uuid>
+  <memory unit='MiB'>{memory}</memory>
+  <vcpu>{cpus}</vcpu>
+  {firmware_settings}
+  <os>
+    <type arch='x86_64' machine='q35'>hvm</type>
+    {firmware}
+  </os>
+  <features><acpi/><apic/><smm state='{smm}'/></features>
+  {cpu}
+  <clock offset='utc'/>
+  <on_poweroff>destroy</on_poweroff>
+  <on_reboot>restart</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    {disk}
+    {cdrom}
+    {network}
+    <serial type='file'><source path={console} append='on'/></serial>
+    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+"""
+
+DISK = """\
+<disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2' cache='unsafe' discard='unmap' detect_zeroes='unmap'/>
+      <source file={disk}/>
+      <target dev='vda' bus='virtio'/>
+      <serial>{machine.serial}</serial>
+      {boot}
+      <alias name='ua-disk'/>
+    </disk>"""
+
+CDROM = """\
+<disk type='file' device='cdrom'>
+      <driver name='qemu' type='raw'/>
+      {source}
+      <target dev='sda' bus='sata'/>
+      <readonly/>
+      {boot}
+      <alias name='ua-cdrom'/>
+    </disk>"""
+
+NETWORK = """\
+<interface type='bridge'>
+      <source bridge='{bridge}'/>
+      <mac address='{machine.mac}'/>
+      <model type='virtio'/>
+      {rom}
+      {boot}
+      <alias name='ua-network'/>
+    </interface>"""
+
+# Everything that emulation can do. Take nothing away from it: with QEMU 7.2 a guest without SVM
+# (max,svm=off) gets garbage from readlink() and its first program aborts.
+CPU = {"qemu": "<cpu mode='maximum'/>", "kvm": "<cpu mode='host-passthrough'/>"}
+
+# UEFI brings its own driver and its own PXE; the card's ROM (iPXE) would take the place of both.
+# A BIOS has only the ROM, and shows what it does on the serial line if that is asked for.
+FIRMWARE = {
+    "uefi": """\
+<loader readonly='yes' secure='no' type='pflash'>{firmware.code}</loader>
+    <nvram template='{firmware.variables}'>{machine.variables}</nvram>""",
+    "bios": "<bios useserial='yes'/>",
+}
+# Nothing in the lab answers PXE over IPv6, which takes OVMF 68 s to find out before it tries the next device.
+FIRMWARE_SETTINGS = {
+    "uefi": "<sysinfo type='fwcfg'><entry name='opt/org.tianocore/IPv6PXESupport'>n</entry></sysinfo>",
+    "bios": "",
+}
+ROM = {"uefi": "<rom enabled='no'/>", "bios": ""}
+
+
+def definition(machine: Machine, boot_order: Sequence[str], accelerator: str) -> str:
+    """Return a machine's definition; it tries the devices that ``boot_order`` names, in this order."""
+    firmware: Firmware = machine.kind.firmware
+    boot = {device: f"<boot order='{place}'/>" for place, device in enumerate(boot_order, start=1)}
+    media = f"<source file={quoteattr(str(machine.media))}/>" if machine.media.exists() else ""
+    return DOMAIN.format(
+        machine=machine,
+        accelerator=accelerator,
+        cpu=CPU[accelerator],
+        memory=MEMORY_MIB,
+        cpus=CPUS,
+        firmware_settings=FIRMWARE_SETTINGS[firmware.mode],
+        firmware=FIRMWARE[firmware.mode].format(firmware=firmware, machine=machine),
+        smm="on" if firmware.smm else "off",
+        disk=DISK.format(machine=machine, disk=quoteattr(str(machine.disk)), boot=boot.get("disk", "")),
+        cdrom=CDROM.format(source=media, boot=boot.get("cdrom", "")) if machine.kind.cdrom else "",
+        network=NETWORK.format(machine=machine, bridge=BRIDGE, rom=ROM[firmware.mode], boot=boot.get("network", "")),
+        console=quoteattr(str(machine.console)),
+    )
