@@ -8,7 +8,7 @@ NODE ?= node01
 NODES ?= $(NODE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test clean
+.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test e2e-full clean
 
 deploy: lab-up
 	ansible-playbook playbooks/deploy.yml -i inventory/lab -l $(NODE)
@@ -43,6 +43,11 @@ check:
 test:
 	@lab/setup.sh test
 	@tests/run.sh test
+
+# Every kind of machine, in about half an hour; writes docs/matrix.md.
+e2e-full:
+	@lab/setup.sh test
+	@tests/run.sh matrix
 
 clean: lab-down
 	rm -rf .cache .collections .venv dist

@@ -21,13 +21,14 @@ import time
 from collections.abc import Callable
 
 import bmcs
+import boot_server
 import hypervisor
 import network
 import process
 import services
 from settings import BMC_URL, MACHINES, MAX_NODES, ROOT, STATE, WEB_URL, Machine
 
-DAEMONS = (*bmcs.DAEMONS, "nginx", "emulator", "libvirtd")
+DAEMONS = (*bmcs.DAEMONS, "emulator", "libvirtd")
 
 # How the BMC of each kind is started, and what is said of it.
 BMCS: dict[str, tuple[Callable[[Machine], bool], Callable[[Machine], str]]] = {
@@ -56,7 +57,7 @@ def up(machines: list[Machine]) -> None:
     changes = [
         step("network namespace, bridge and link made", network.ensure_up),
         step("password, certificate and SSH key made", services.ensure_secrets),
-        step("web server started", services.ensure_web_server),
+        step("boot server started", boot_server.ensure_boot_server),
         step("libvirtd started", hypervisor.ensure_libvirtd),
     ]
     for machine in machines:
@@ -77,6 +78,7 @@ def end_processes() -> None:
     """End the services and the machines, also where their network is gone."""
     for name in DAEMONS:
         process.end(name)
+    process.end_all([pid for pid in map(boot_server.pid_of, boot_server.DAEMONS) if pid])
     process.end_all(hypervisor.pids())
 
 
@@ -98,6 +100,9 @@ def status() -> None:
         pid = process.pid_of(name)
         if pid or name not in bmcs.DAEMONS:
             print(f"{name:10} {'running, pid ' + str(pid) if pid else 'not running'}")
+    for name in boot_server.DAEMONS:
+        pid = boot_server.pid_of(name)
+        print(f"{name:10} {'running, pid ' + str(pid) if pid else 'not running'}")
     print(f"{'web':10} {WEB_URL}")
     if process.pid_of("libvirtd") is not None:
         power = hypervisor.power_states()

@@ -17,6 +17,7 @@ from settings import (
     NAMESPACE,
     PREFIX_LENGTH,
     SERVICES,
+    SERVICES6,
 )
 
 
@@ -45,6 +46,8 @@ def ensure_up() -> bool:
     _ip("link", "set", "lo", "up")
     _ip("link", "add", BRIDGE, "type", "bridge", "forward_delay", "0")
     _ip("address", "add", f"{SERVICES}/{PREFIX_LENGTH}", "dev", BRIDGE)
+    # Announced by the boot server: iPXE waits 13 s for an IPv6 router where there is none.
+    _ip("address", "add", f"{SERVICES6}/64", "dev", BRIDGE, "nodad")
     _ip("link", "set", BRIDGE, "up")
     run(
         *("ip", "link", "add", HOST_LINK, "type", "veth"),

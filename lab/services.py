@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the machines and the controller talk to: the BMCs (Redfish) and a web server."""
+"""The secrets of the lab, and the Redfish service."""
 
 from __future__ import annotations
 
@@ -19,20 +19,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypervisor import beside_libvirtd
-from network import inside
 from settings import (
     BMC_PORT,
     BMC_URL,
     BMC_USER,
-    IMAGES,
     MACHINES,
-    RAMDISK,
     REDFISH,
     SECURE_VARIABLES,
     SERVICES,
     STATE,
-    WEB_PORT,
-    WEB_URL,
 )
 
 TLS = STATE / "tls"
@@ -52,33 +47,6 @@ SUSHY_EMULATOR_BOOT_LOADER_MAP = {{
 SUSHY_EMULATOR_ALLOWED_INSTANCES = {systems!r}
 SUSHY_EMULATOR_SECURE_BOOT_DISABLED_NVRAM = {variables!r}
 SUSHY_EMULATOR_SECURE_BOOT_ENABLED_NVRAM = {variables_secure!r}
-"""
-
-NGINX_CONF = """\
-# No listings: whoever knows a path gets the file, and the path of boot media is a secret.
-daemon off;
-user root;
-worker_processes 2;
-pid {state}/run/nginx-own.pid;
-error_log {state}/log/nginx-error.log;
-events {{ }}
-http {{
-    default_type application/octet-stream;
-    access_log {state}/log/nginx-access.log;
-    sendfile on;
-    tcp_nopush on;
-    client_body_temp_path {state}/tmp/nginx-body;
-    proxy_temp_path {state}/tmp/nginx-proxy;
-    fastcgi_temp_path {state}/tmp/nginx-fastcgi;
-    uwsgi_temp_path {state}/tmp/nginx-uwsgi;
-    scgi_temp_path {state}/tmp/nginx-scgi;
-    server {{
-        listen {address}:{port};
-        root {state}/www;
-        location /images/ {{ alias {images}/; }}
-        location /ramdisk/ {{ alias {ramdisk}/; }}
-    }}
-}}
 """
 
 
@@ -203,22 +171,7 @@ def ensure_emulator() -> bool:
     return True
 
 
-def ensure_web_server() -> bool:
-    """Start nginx if it does not run. Return if it changed."""
-    if process.pid_of("nginx") is not None:
-        return False
-    (STATE / "www").mkdir(mode=0o711, exist_ok=True)
-    configuration = STATE / "nginx.conf"
-    configuration.write_text(
-        NGINX_CONF.format(state=STATE, images=IMAGES, ramdisk=RAMDISK, address=SERVICES, port=WEB_PORT)
-    )
-    log = str(STATE / "log/nginx-error.log")
-    process.spawn("nginx", inside("nginx", "-e", log, "-c", str(configuration)))
-    process.wait_for("nginx", lambda: _answers(WEB_URL, None))
-    return True
-
-
-def _answers(url: str, context: ssl.SSLContext | None) -> bool:
+def _answers(url: str, context: ssl.SSLContext) -> bool:
     """Say whether a server answers at all; a refusal is an answer."""
     try:
         with urllib.request.urlopen(url, timeout=5, context=context):

@@ -4,6 +4,7 @@
 #
 # tests/run.sh check   what a developer runs before each commit: formatting, lint, types, unit tests
 # tests/run.sh test    everything that CI runs
+# tests/run.sh matrix  every kind of machine; writes docs/matrix.md
 # tests/run.sh PART    one part: see PARTS below
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,7 +12,8 @@ export PATH=$PWD/.venv/bin:$PATH ANSIBLE_COLLECTIONS_PATH=$PWD/.collections
 unset ANSIBLE_CONFIG
 
 CHECK="ruff types unit"
-PARTS="$CHECK lint sanity artifact integration molecule e2e"
+TEST="$CHECK lint sanity artifact integration molecule e2e"
+PARTS="$TEST matrix"
 
 part_ruff() { ruff format --check . && ruff check .; }
 part_types() { mypy; }
@@ -22,6 +24,7 @@ part_artifact() { tests/artifact.sh; }
 part_integration() { pytest -q -n 2 tests/integration; }
 part_molecule() { molecule test; }
 part_e2e() { pytest -v -x --durations=0 tests/e2e; }
+part_matrix() { pytest -v --durations=0 tests/matrix; }
 
 run() {
     local part=$1 start=$SECONDS
@@ -33,7 +36,7 @@ run() {
 times=""
 case ${1:-} in
     check) wanted=$CHECK ;;
-    test) wanted=$PARTS ;;
+    test) wanted=$TEST ;;
     *) wanted=${1:-none} ;;
 esac
 for part in $wanted; do

@@ -1,4 +1,4 @@
-"""The lab: one real machine under QEMU, behind a real Redfish service, deployed with the playbooks."""
+"""The lab for the tests here: from nothing, and removed at the end."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -6,130 +6,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
-import subprocess
-import sys
-import time
 import typing as t
-from pathlib import Path
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
-
-ROOT = Path(__file__).resolve().parents[2]
-NODE = "node01"
-ADDRESS = "198.18.77.101"
-
-
-@dataclasses.dataclass
-class Run:
-    """One command that has ended."""
-
-    code: int
-    output: str
-
-    @property
-    def text(self) -> str:
-        """The output with folded lines joined."""
-        return " ".join(self.output.split())
-
-
-class Lab:
-    """What a person does with the lab."""
-
-    def make(self, target: str) -> Run:
-        """Run a target of the Makefile, showing what it says."""
-        process = subprocess.Popen(
-            ["make", target], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        lines = []
-        for line in process.stdout or ():
-            sys.stderr.write(line)
-            lines.append(line)
-        return Run(process.wait(), "".join(lines))
-
-    def start(self, **variables: t.Any) -> t.Any:
-        """Start playbooks/deploy.yml for the node; keyword arguments are extra variables."""
-        command = ["ansible-playbook", "playbooks/deploy.yml", "-i", "inventory/lab", "-l", NODE]
-        command += ["-e", json.dumps(variables)] if variables else []
-        environment = {**os.environ, "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1"}
-        environment.pop("ANSIBLE_COLLECTIONS_PATH", None)
-        return subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def deploy(self, **variables: t.Any) -> Run:
-        """Run playbooks/deploy.yml to its end."""
-        process = self.start(**variables)
-        output, dummy = process.communicate(timeout=900)
-        return Run(process.returncode, output)
-
-    def status(self) -> Run:
-        """Run playbooks/status.yml."""
-        command = [f"{ROOT}/.venv/bin/ansible-playbook", "playbooks/status.yml", "-i", "inventory/lab", "-l", NODE]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        return Run(done.returncode, done.stdout)
-
-    def ssh(self, command: str, *, seconds: float = 180, key: Path | None = None) -> str:
-        """Log in to the machine and return what a command prints, waiting until it can be run."""
-        options = ["-o", "UserKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR"]
-        options += [
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "ConnectTimeout=5",
-            "-i",
-            str(key or ROOT / ".lab" / "ssh" / "id_ed25519"),
-        ]
-        deadline = time.monotonic() + seconds
-        while True:
-            done = subprocess.run(
-                ["ssh", *options, f"root@{ADDRESS}", command], capture_output=True, text=True, check=False
-            )
-            if done.returncode != 255 or time.monotonic() > deadline:
-                assert done.returncode != 255, done.stderr
-                return done.stdout.strip()
-            time.sleep(2)
-
-    def read_disk_head(self) -> bytes:
-        """Return the first MiB of the machine's disk; the machine must be off."""
-        target = ROOT / ".lab" / "head.raw"
-        disk = ROOT / ".lab" / "disks" / f"{NODE}.qcow2"
-        command = ["qemu-img", "dd", "-f", "qcow2", "-O", "raw", "bs=1M", "count=1", f"if={disk}", f"of={target}"]
-        subprocess.run(command, check=True, capture_output=True)
-        head = target.read_bytes()
-        target.unlink()
-        return head
-
-    def _store(self) -> Store:
-        return Store(f"sqlite:///{ROOT}/.lab/store.sqlite")
-
-    def record(self) -> t.Any:
-        """The node's record."""
-        store = self._store()
-        try:
-            return store.get(NODE)
-        finally:
-            store.close()
-
-    def messages(self) -> list[str]:
-        """What the history says since the last deployment began."""
-        store = self._store()
-        try:
-            entries = store.history(NODE)
-        finally:
-            store.close()
-        begun = max(i for i, entry in enumerate(entries) if entry.event == "deployment")
-        return [f"{entry.event}: {entry.message}" for entry in entries[begun:]]
+from tests.lab import Lab
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,7 @@ def test_a_second_make_deploy_changes_nothing(lab: t.Any) -> None:
     recap = run.output.rpartition("PLAY RECAP")[2]
     assert "changed=0" in recap
     assert lab.ssh("cat /proc/sys/kernel/random/boot_id") == booted
-    status = lab.status()
+    status = lab.playbook("status")
     assert status.code == 0
     row = next(line for line in status.output.splitlines() if "node01 " in line and "debian" in line)
     assert "active" in row

@@ -80,6 +80,41 @@ NEVER_SEEN = [
         {"bm_deploy_steps": [{"step": "mine", "priority": 90, "tasks": "{folder}/nowhere.yml"}]},
     ),
     Bad(
+        "kernel parameter on two lines",
+        ("bm_ramdisk.kernel_args must match",),
+        {"bm_boot_interface": "ipxe", "bm_ramdisk": {"kernel_args": "quiet\nshell"}},
+    ),
+    Bad(
+        "kernel parameter with a command",
+        ("bm_ramdisk.kernel_args must match",),
+        {"bm_boot_interface": "ipxe", "bm_ramdisk": {"kernel_args": "quiet; shell"}},
+    ),
+    Bad(
+        "Secure Boot over the network",
+        ("bm_boot_interface ipxe", "nothing there is signed", "virtual_media"),
+        {"bm_boot_interface": "ipxe", "bm_secure_boot": True},
+    ),
+    Bad(
+        "HTTP boot of a BIOS",
+        ("UEFI firmware alone can boot over HTTP",),
+        {"bm_boot_interface": "http", "bm_boot_mode": "bios"},
+    ),
+    Bad(
+        "virtual media over IPMI",
+        ("can't be reached: no answer within 1 s", "IPMI over LAN"),
+        {"bm_bmc": {"address": "ipmi://127.0.0.1:9", "timeout": 1}},
+    ),
+    Bad(
+        "another driver's scheme",
+        ("The scheme 'ipmitool' of bm_bmc.address is unknown",),
+        {"bm_bmc": {"address": "ipmitool://x"}},
+    ),
+    Bad(
+        "cipher suite",
+        ("bm_bmc.cipher_suite must be one of 3, 17",),
+        {"bm_bmc": {"address": "ipmi://x", "cipher_suite": 1}},
+    ),
+    Bad(
         "cleaning", ("Automated cleaning does not exist yet", "bm_automated_clean: false"), {"bm_automated_clean": True}
     ),
 ]
@@ -111,6 +146,13 @@ DEPLOYING = [
         "media that can't be inserted",
         ("the slot is busy",),
         machine={"faults": [{"operation": "insert_media", "error": "BMCResponseError", "message": "the slot is busy"}]},
+        state="deploy failed",
+    ),
+    Bad(
+        "boot device that the BMC forgets",
+        ("told to boot from pxe once in uefi mode, accepted it, and reports no boot device",),
+        {"bm_boot_interface": "ipxe"},
+        machine={"forgets_boot_device": True},
         state="deploy failed",
     ),
     Bad(

@@ -112,6 +112,27 @@ def test_media_can_be_the_instance(site: t.Any) -> None:
     assert site.deploy(bm_deploy_interface="ramdisk", bm_image=iso).changed == 0
 
 
+@pytest.mark.parametrize(
+    ("boot_interface", "booted"),
+    [("ipxe", "set_boot_device pxe"), ("http", "set_http_boot"), ("inserted_media", "set_boot_device cdrom")],
+)
+def test_each_way_to_boot_ends_with_the_disk(site: t.Any, images: Path, boot_interface: str, booted: str) -> None:
+    site.make_disk()
+    secure_boot = boot_interface == "http" or None
+    run = site.deploy(bm_boot_interface=boot_interface, bm_secure_boot=secure_boot)
+    assert run.code == 0, run.output
+    assert site.disk().read_bytes() == (images / "disk.img").read_bytes()
+    assert site.machine()["calls"] == [
+        *(["set_secure_boot on"] if secure_boot else []),
+        booted,
+        "set_power_state power on",
+        "set_boot_device disk persistent",
+        "set_power_state power off",
+        "set_power_state power on",
+    ]
+    assert site.machine()["booted_from"] == "disk"
+
+
 def test_the_users_steps_run_in_their_slots(site: t.Any) -> None:
     site.make_disk()
     trace = site.folder / "trace"

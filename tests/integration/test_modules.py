@@ -116,3 +116,66 @@ def test_a_run_on_another_controller_is_left_alone_until_it_expires(site: t.Any)
     late = site.deploy(bm_deploy_interface="noop")
     assert late.code == 0, late.output
     assert [entry.message for entry in site.history() if entry.event == "takeover"] == [f"from {other}"]
+
+
+def test_info_over_real_ipmi(site: t.Any, ipmi_service: t.Any) -> None:
+    ipmi_service.power = False
+    gather = ["power_state", "boot_device", "secure_boot", "sensors", "event_log"]
+    run = play(
+        site,
+        {**bm("bmc_info", gather=gather), "register": "info"},
+        {
+            "ansible.builtin.assert": {
+                "that": [
+                    "info.bmc.power_state == 'power off'",
+                    "info.bmc.secure_boot is none",
+                    "info.bmc.boot_device.keys() | sort == ['device', 'mode', 'persistent']",
+                    "info.bmc.sensors | selectattr('value') | length > 0",
+                    "info.bmc.event_log | length > 0",
+                    "not info.changed",
+                ]
+            }
+        },
+        {**bm("bmc_info"), "register": "less"},
+        {"ansible.builtin.assert": {"that": ["'sensors' not in less.bmc", "less.bmc_requests < info.bmc_requests"]}},
+        bmc=ipmi_service.bmc(),
+    )
+    assert run.code == 0, run.output
+
+
+def test_a_deployment_over_real_ipmi(site: t.Any, ipmi_service: t.Any) -> None:
+    run = site.deploy(bm_bmc=ipmi_service.bmc(), bm_deploy_interface="noop", bm_boot_interface="ipxe")
+    assert run.code == 0, run.output
+    assert site.record().provision_state == "active"
+    refused = site.deploy(
+        bm_bmc=ipmi_service.bmc(), bm_deploy_interface="ramdisk", bm_rebuild=True, bm_boot_interface="virtual_media"
+    )
+    assert "has no virtual media" in refused.text
+    assert "bm_boot_interface" in refused.text
+
+
+def test_boot_media_for_an_operator(site: t.Any) -> None:
+    files = {name: site.folder / name for name in ("kernel", "initrd", "esp")}
+    for name, path in files.items():
+        path.write_bytes(name.encode() * 100)
+    ramdisk = {name: str(path) for name, path in files.items()}
+    ramdisk |= {"root": "http://192.0.2.1/root.squashfs", "root_checksum": "sha256:" + "0" * 64}
+    ramdisk |= {"ssh_key": str(site.folder / "media-key"), "address": "192.0.2.11"}
+    dest = site.folder / "node01.iso"
+    options = {"dest": str(dest), "boot_interface": "inserted_media"}
+    run = play(
+        site,
+        {**bm("boot_media", **options), "check_mode": True, "register": "predicted"},
+        {"ansible.builtin.stat": {"path": str(dest)}, "register": "file"},
+        {"ansible.builtin.assert": {"that": ["predicted.changed", "not file.stat.exists"]}},
+        {**bm("boot_media", **options), "register": "made"},
+        {**bm("boot_media", **options), "register": "again"},
+        {"ansible.builtin.assert": {"that": ["made.changed", "not again.changed"]}},
+        {**bm("boot_media", **options, secure_boot=True), "register": "bad", "failed_when": "bad.error is not defined"},
+        {"ansible.builtin.assert": {"that": ["'holds no EFI program' in bad.msg"]}},
+        ramdisk=ramdisk,
+    )
+    assert run.code == 0, run.output
+    assert dest.read_bytes()[32769:32774] == b"CD001"
+    assert oct(dest.stat().st_mode & 0o777) == "0o600"
+    assert "OPENSSH PRIVATE KEY" in (site.folder / "media-key").read_text()

@@ -55,6 +55,7 @@ class _Session(PyghmiSession):  # type: ignore[misc]
     """A session that proposes the wanted cipher suites only, and never falls back to IPMI 1.5."""
 
     hashes: t.ClassVar[tuple[int, ...]] = (SHA256, SHA1)
+    commands = 0
 
     def _initsession(self) -> None:
         super()._initsession()
@@ -68,6 +69,10 @@ class _Session(PyghmiSession):  # type: ignore[misc]
 
     def _get_session_challenge(self) -> None:
         self.onlogon({"error": ONLY_IPMI_15})
+
+    def raw_command(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        self.commands += 1
+        return super().raw_command(*args, **kwargs)
 
     def awaitresponse(self, retry: bool, netfn: int, command: int) -> None:
         # An answer that came before the wait began would else be seen at the next retry only, after up to a second.
@@ -225,10 +230,14 @@ class Session:
 
     def _read(self, read: t.Callable[[t.Any], list[t.Any]], doing: str) -> list[t.Any]:
         """Let pyghmi read what takes many commands, over our session."""
-        self._open()
-        with self._translated(f"The BMC {self._name} could not {doing}"):
-            # It finds the open session by address and credentials, and takes it.
-            return read(pyghmi_command.Command(**self._credentials))
+        session = self._open()
+        before = session.commands
+        try:
+            with self._translated(f"The BMC {self._name} could not {doing}"):
+                # It finds the open session by address and credentials, and takes it.
+                return read(pyghmi_command.Command(**self._credentials))
+        finally:
+            self._counters.bmc_requests += session.commands - before
 
     @contextlib.contextmanager
     def _translated(self, failed: str) -> t.Iterator[None]:
