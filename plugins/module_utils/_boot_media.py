@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from . import _ramdisk as ramdisk
 from ._agent import KeyPair
+from ._errors import InvalidRequestError
 from ._iso import make_iso
 from ._node import Node
 
@@ -24,13 +25,27 @@ boot
 """
 
 
+def check_boot_mode(node: Node) -> None:
+    """Refuse media for a machine that could not boot them.
+
+    :raises InvalidRequestError: the node boots in BIOS mode.
+    """
+    if node.boot_mode != "uefi":
+        raise InvalidRequestError(
+            "The ramdisk's boot media boot in UEFI mode only; bm_boot_mode is bios.",
+            node=node.name,
+            hint="Set bm_boot_interface: ipxe, bm_boot_mode: uefi, or media of your own in bm_ramdisk.iso.",
+        )
+
+
 def make_media(node: Node, host: KeyPair, client: KeyPair, deployment: str) -> bytes:
     """Return the ISO: boot loader, kernel, the small first ramdisk, and this node's own files.
 
     The first ramdisk fetches the root file system and boots it only with the digest that is on the media.
 
-    :raises InvalidRequestError: a file of the ramdisk can't be read.
+    :raises InvalidRequestError: a file of the ramdisk can't be read, or the node boots in BIOS mode.
     """
+    check_boot_mode(node)
     files = {
         "boot/grub/grub.cfg": _MENU.format(arguments=ramdisk.kernel_command_line(node)).encode(),
         "bm/vmlinuz": ramdisk.read_file(node, "kernel"),

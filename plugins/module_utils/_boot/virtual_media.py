@@ -45,6 +45,8 @@ class VirtualMedia(OwnMedia):
     clean_up_calls = ("eject virtual media",)
 
     def check_bmc(self) -> None:
+        if not self.node.ramdisk.iso:
+            boot_media.check_boot_mode(self.node)
         require_virtual_media(self.driver).get_media()
 
     def boot(self, url: str, *, persistent: bool = False) -> None:

@@ -34,6 +34,7 @@ def run(request: Request) -> Result:
             "bm_ramdisk.ssh_key is missing.", node=node.name, hint="Name the file for the key that the media accept."
         )
     key = Path(node.ramdisk.ssh_key).expanduser()
+    boot_media.check_boot_mode(node)
     ramdisk.check_files(node, boot_media.FILES, published=False)
     if node.secure_boot:
         check_signed(ramdisk.read_file(node, "esp"), "bm_ramdisk.esp", node.name)

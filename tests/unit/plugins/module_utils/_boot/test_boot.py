@@ -161,6 +161,11 @@ def test_two_nodes_with_one_mac_do_not_boot_each_others_ramdisk(site: Site) -> N
         ({"boot_interface": "virtual_media"}, errors.UnsupportedOperationError, "'ipmi' has no virtual media"),
         ({"boot_interface": "http"}, errors.UnsupportedOperationError, "'ipmi' can't tell the firmware a URL"),
         ({"boot_interface": "http", "boot_mode": "bios"}, errors.InvalidRequestError, "UEFI firmware alone"),
+        (
+            {"boot_interface": "virtual_media", "boot_mode": "bios"},
+            errors.InvalidRequestError,
+            "boot in UEFI mode only",
+        ),
         ({"boot_interface": "inserted_media"}, errors.InvalidRequestError, "bm_ramdisk.ssh_key is missing"),
         (
             {"boot_server": {"path": "/", "url": "http://192.0.2.1/$(x)"}},

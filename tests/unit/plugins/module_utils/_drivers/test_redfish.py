@@ -87,3 +87,25 @@ def test_quirks_go_by_manufacturer() -> None:
     assert quirk_of("Cisco Systems Inc").media_types == ("DVD", "CD")
     assert not quirk_of("Lenovo").persistent_override
     assert quirk_of(None) == quirk_of("Nobody")
+
+
+def test_secure_boot_is_switched_and_read_back(driver: RedfishDriver) -> None:
+    now = driver.management.get_secure_boot()
+    assert now is not None
+    driver.management.set_secure_boot(not now)
+    assert driver.management.get_secure_boot() == (not now)
+    driver.management.set_secure_boot(now)
+    assert driver.management.get_secure_boot() == now
+
+
+def test_a_boot_url_is_offered_and_one_that_can_not_be_fetched_is_an_error(driver: RedfishDriver) -> None:
+    driver.management.check_http_boot()
+    with pytest.raises(errors.BMCResponseError, match="boot from UefiHttp"):
+        driver.management.set_http_boot("http://127.0.0.1:1/boot.iso")
+
+
+def test_a_service_without_boot_urls_is_named(driver: RedfishDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(driver.system.json["Boot"], "HttpBootUri")
+    monkeypatch.setattr(driver, "read_system", lambda doing: driver.system)
+    with pytest.raises(errors.UnsupportedOperationError, match="offers no HttpBootUri"):
+        driver.management.check_http_boot()
