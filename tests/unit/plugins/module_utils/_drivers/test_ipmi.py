@@ -126,11 +126,6 @@ def test_the_key_kg_counts(tmp_path: Path, fake_node: t.Any) -> None:
         ({"password": "wrong"}, errors.BMCAuthenticationError, "Incorrect password"),
         ({"username": "nobody"}, errors.BMCAuthenticationError, "does not let us in"),
         ({"cipher_suite": 17}, errors.UnsupportedOperationError, "refuses the cipher suite"),
-        (
-            {"username": "operator", "privilege_level": "administrator"},
-            errors.BMCAuthenticationError,
-            "does not let us",
-        ),
     ],
 )
 def test_what_keeps_us_out_is_named(
