@@ -23,6 +23,7 @@ class HTTP(OwnMedia):
                 node=self.node.name,
                 hint="Set bm_boot_interface: ipxe, or bm_boot_mode: uefi.",
             )
+        super().check_bmc()
         self.driver.management.check_http_boot()
 
     def boot(self, url: str, *, persistent: bool = False) -> None:

@@ -24,8 +24,16 @@ class OwnMedia(BootInterface):
     def check_sources(self) -> None:
         if not self.node.ramdisk.iso:
             ramdisk.check_files(self.node, boot_media.FILES)
-            if self.node.secure_boot or (self.node.secure_boot is None and self.driver.management.get_secure_boot()):
-                check_signed(ramdisk.read_file(self.node, "esp"), "bm_ramdisk.esp", self.node.name)
+
+    def check_bmc(self) -> None:
+        node = self.node
+        if node.deploy_interface != "direct" or node.ramdisk.iso:
+            return
+        boot_media.check_boot_mode(node)
+        if self.driver.agent is None and (
+            node.secure_boot or (node.secure_boot is None and self.driver.management.get_secure_boot())
+        ):
+            check_signed(ramdisk.read_file(node, "esp"), "bm_ramdisk.esp", node.name)
 
     def publish(self, publication: Publication, connection: Connection, deployment: str) -> None:
         if self.node.ramdisk.iso:
@@ -45,8 +53,7 @@ class VirtualMedia(OwnMedia):
     clean_up_calls = ("eject virtual media",)
 
     def check_bmc(self) -> None:
-        if not self.node.ramdisk.iso:
-            boot_media.check_boot_mode(self.node)
+        super().check_bmc()
         require_virtual_media(self.driver).get_media()
 
     def boot(self, url: str, *, persistent: bool = False) -> None:

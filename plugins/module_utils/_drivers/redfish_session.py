@@ -79,6 +79,7 @@ class Session:
         self._auth: t.Any = None
         self._connector: t.Any = None
         self._system: t.Any = None
+        self._secure_boot: t.Any = None
 
     def system(self) -> t.Any:
         """Return the sushy System as it was read last, logging in at the first call."""
@@ -111,14 +112,18 @@ class Session:
             )
 
     def secure_boot(self) -> t.Any:
-        """Return the sushy SecureBoot resource as it is now, None where the System has none."""
+        """Return the sushy SecureBoot resource as it is now, None where the BMC has none or can't tell."""
         with self.translated("read its Secure Boot setting"):
             try:
-                resource = self.system().secure_boot
-                resource.refresh(force=True)
-            except (sushy.exceptions.MissingAttributeError, sushy.exceptions.ResourceNotFoundError):
+                if self._secure_boot is None:
+                    self._secure_boot = self.system().secure_boot  # which has just been read
+                else:
+                    self._secure_boot.refresh(force=True)
+            except sushy.exceptions.AccessError:
+                raise
+            except (sushy.exceptions.MissingAttributeError, sushy.exceptions.HTTPError):
                 return None
-            return resource
+            return self._secure_boot
 
     def set_secure_boot(self, enabled: bool) -> None:
         """Switch Secure Boot from the next boot on."""
@@ -166,7 +171,7 @@ class Session:
                 self._auth.close()
         if self._connector is not None:
             self._connector.close()
-        self._system = self._auth = self._connector = None
+        self._system = self._secure_boot = self._auth = self._connector = None
 
     @contextlib.contextmanager
     def translated(self, doing: str) -> t.Iterator[None]:
