@@ -9,9 +9,9 @@ from __future__ import annotations
 from .._drivers.base import Driver
 from .._node import Node
 from .base import BootInterface
-from .http import HTTP
 from .inserted_media import InsertedMedia
 from .ipxe import IPXE
+from .uefi_http import HTTP
 from .virtual_media import VirtualMedia
 
 BOOT_INTERFACES: dict[str, type[BootInterface]] = {
