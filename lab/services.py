@@ -24,7 +24,7 @@ from settings import (
     BMC_URL,
     BMC_USER,
     MACHINES,
-    REDFISH,
+    REDFISH_SECURE_BOOT,
     SECURE_VARIABLES,
     SERVICES,
     STATE,
@@ -153,10 +153,10 @@ def ensure_emulator() -> bool:
             key=str(TLS / "server.key"),
             passwords=str(STATE / "bmc-htpasswd"),
             state=str(STATE / "emulator"),
-            firmware=REDFISH.firmware.code,
-            variables=REDFISH.firmware.variables,
+            firmware=REDFISH_SECURE_BOOT.firmware.code,
+            variables=REDFISH_SECURE_BOOT.firmware.variables,
             variables_secure=SECURE_VARIABLES,
-            systems=[machine.uuid for machine in MACHINES.values() if machine.kind is REDFISH],
+            systems=[machine.uuid for machine in MACHINES.values() if machine.kind.bmc == "redfish"],
         )
     )
     program = pathlib.Path(sys.executable).parent / "sushy-emulator"

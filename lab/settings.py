@@ -67,8 +67,11 @@ class Kind:
     """A drive of its own, in which somebody puts media by hand. (Redfish adds a drive when it inserts media.)"""
 
 
-REDFISH = Kind("redfish", UEFI_SECURE_BOOT, ("disk",))
+REDFISH = Kind("redfish", UEFI, ("disk",))
+REDFISH_SECURE_BOOT = Kind("redfish", UEFI_SECURE_BOOT, ("disk",))
 KINDS = {
+    10: REDFISH_SECURE_BOOT,
+    13: REDFISH_SECURE_BOOT,
     14: Kind("ipmi", BIOS, ("network", "disk")),
     15: Kind("ipmi", UEFI, ("network", "disk")),
     16: Kind("ipmi", UEFI, ("disk", "cdrom"), cdrom=True),
