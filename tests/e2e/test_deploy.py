@@ -206,3 +206,4 @@ def test_an_iso_can_be_the_instance(lab: t.Any) -> None:
     assert lab.ssh("cat /etc/baremetal-lifecycle/deployment", key=key) == "instance"
     entries = [line for line in lab.ssh("efibootmgr", key=key).splitlines() if line.startswith("Boot0")]
     assert sum("baremetal" in entry for entry in entries) == 1, "deployments must not leave boot entries behind"
+    iso.unlink()
