@@ -99,7 +99,7 @@ ssh_key:
   description: The private key that the media accept.
   returned: success
   type: str
-  sample: /home/admin/.local/state/baremetal.lifecycle/node01-media-key
+  sample: /srv/baremetal/node01-media-key
 """
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import boot_media
