@@ -195,25 +195,21 @@ def abandon(request: Request) -> t.Callable[[Task, BareMetalError], None]:
     def tidy(task: Task, exc: BareMetalError) -> None:
         files = Files(request.node)
         url = files.publication.url
-        files.publication.remove()
+        try:
+            files.publication.remove()
+        except InvalidRequestError as left:
+            task.note("tidy up", left.message)
         info = task.record.driver_internal_info
         if task.record.provision_state != states.DEPLOY_FAILED or not info.pop("ramdisk_booted", False):
             return
         if not isinstance(exc, (BMCConnectionError, BMCAuthenticationError)):
-            for action in (_power_off, _clean_up_boot):
-                with contextlib.suppress(BMCError):
-                    action(request, task, url)
+            with contextlib.suppress(BMCError):
+                request.driver.power.set_power_state(POWER_OFF)
+                task.record.power_state = POWER_OFF
+            with contextlib.suppress(BMCError):
+                boot_interface(request.node, request.driver).clean_up(url)
+                request.driver.management.clear_boot_device()
         files.remove_keys()
-        task.note("tidy up", "boot media removed, machine powered off")
+        task.note("tidy up", "machine powered off, nothing left to boot from")
 
     return tidy
-
-
-def _power_off(request: Request, task: Task, dummy: str | None) -> None:
-    request.driver.power.set_power_state(POWER_OFF)
-    task.record.power_state = POWER_OFF
-
-
-def _clean_up_boot(request: Request, dummy: Task, url: str | None) -> None:
-    boot_interface(request.node, request.driver).clean_up(url)
-    request.driver.management.clear_boot_device()

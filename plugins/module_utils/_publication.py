@@ -74,14 +74,25 @@ class Publication:
             _put(path, _owner_line(node) + content)
 
     def remove(self) -> None:
-        """Take everything back. Idempotent."""
+        """Take everything back. Idempotent.
+
+        :raises InvalidRequestError: something is left; it stays noted down, so that the next run tries again.
+        """
         if not self._note.exists():
             return
         note = self._read()
-        if "entry" in note:
-            Path(note["entry"]).unlink(missing_ok=True)
-        if "folder" in note:
-            shutil.rmtree(note["folder"], ignore_errors=True)
+        try:
+            if "entry" in note:
+                Path(note["entry"]).unlink(missing_ok=True)
+            if "folder" in note:
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.rmtree(note["folder"])
+        except OSError as exc:
+            raise InvalidRequestError(
+                f"What a deployment has published can't be removed from the boot server: {exc}.",
+                node=self._note.parent.name,
+                hint="Remove it by hand, check bm_boot_server.path and who may write there, and run this again.",
+            ) from exc
         self._note.unlink()
 
 

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
+
+from tests.lab import ROOT
 
 REDFISH, IPMI = "node01", "node14"
 
@@ -29,3 +32,28 @@ def test_one_run_deploys_both(lab: t.Any) -> None:
     assert "Options apply to all future boots" in flags
     assert "BIOS PC Compatible (legacy) boot" in flags
     assert "default Hard-Drive" in flags
+
+
+def await_power(lab: t.Any, state: str) -> None:
+    deadline = time.monotonic() + 30
+    while (seen := lab.ipmitool(IPMI, "power", "status").strip()) != f"Chassis Power is {state}":
+        assert time.monotonic() < deadline, seen
+        time.sleep(1)
+
+
+def test_a_machine_that_boots_from_the_network_again_falls_through_to_its_disk(lab: t.Any) -> None:
+    log = ROOT / ".lab" / "log" / "unknown.log"
+    asked = log.read_text().count("52-54-00-77-00-14") if log.exists() else 0
+    before = lab.ssh("cat /proc/sys/kernel/random/boot_id", node=IPMI)
+    lab.ipmitool(IPMI, "chassis", "bootdev", "none")  # the firmware's own order is network, then disk
+    for word, state in (("off", "off"), ("on", "on")):  # a reset keeps QEMU's boot order
+        lab.ipmitool(IPMI, "power", word)
+        await_power(lab, state)
+    assert lab.ssh("cat /proc/sys/kernel/random/boot_id", node=IPMI) != before
+    assert lab.ssh("test -e /etc/baremetal-lifecycle-ramdisk || echo instance", node=IPMI) == "instance"
+    assert log.read_text().count("52-54-00-77-00-14") == asked + 1, (
+        "it asked, was told to boot from disk, and was noted"
+    )
+    again = lab.deploy(limit=f"{REDFISH},{IPMI}")
+    assert again.code == 0, again.output
+    assert again.output.rpartition("PLAY RECAP")[2].count("changed=0") == 2

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -150,6 +151,26 @@ def test_the_users_steps_run_in_their_slots(site: t.Any) -> None:
     assert run.code == 0, run.output
     assert trace.read_text().split() == ["before", "none", "after", str(site.disk())]
     assert site.machine()["calls"][-2:] == ["set_power_state power off", "set_power_state power on"]
+
+
+def test_what_cannot_be_tidied_up_does_not_hide_why_a_deployment_failed(site: t.Any) -> None:
+    site.make_disk()
+    note = site.folder / "state" / "node01" / "media.json"
+    not_a_folder = site.folder / "published"
+    not_a_folder.touch()
+    content = json.dumps({"url": "fake:ramdisk", "folder": str(not_a_folder)})
+    tasks = site.folder / "step.yml"
+    break_it = {"name": "Break it", "ansible.builtin.copy": {"content": content, "dest": str(note), "mode": "0600"}}
+    fail = {"name": "Fail", "ansible.builtin.fail": {"msg": "the first cause"}}
+    tasks.write_text(yaml.safe_dump([break_it, fail]))
+    run = site.deploy(bm_deploy_steps=[{"step": "break", "priority": 90, "tasks": str(tasks)}])
+    assert run.code == 2
+    assert "the first cause" in site.record().last_error
+    assert site.machine()["power_state"] == "power off"
+    assert any("can't be removed from the boot server" in (entry.message or "") for entry in site.history())
+    not_a_folder.unlink()
+    assert site.deploy().code == 0
+    assert not note.exists()
 
 
 def kill(process: t.Any) -> None:

@@ -152,7 +152,7 @@ def _boot_from_media(request: Request, task: tasks.Task, url: str, *, persistent
     request.report("deploy: power off")
     driver.power.set_power_state(base.POWER_OFF)
     # Where the BMC can't switch it, what the machine says of itself counts: see bm_root_device.
-    if node.secure_boot is not None and driver.management.get_secure_boot() is not None:
+    if node.secure_boot is not None and driver.management.get_secure_boot() not in {None, node.secure_boot}:
         request.report(f"deploy: switch Secure Boot {'on' if node.secure_boot else 'off'}")
         driver.management.set_secure_boot(node.secure_boot)
     request.report(f"deploy: boot by {node.boot_interface}")

@@ -140,6 +140,24 @@ def test_what_a_dead_run_has_begun_is_removed_by_the_next(site: Site, monkeypatc
     assert site.published() == set()
 
 
+@pytest.mark.parametrize("part", ["entry", "folder"])
+def test_what_cannot_be_removed_stays_noted_down(site: Site, part: str) -> None:
+    publication = site.prepare(site.node())
+    path = Path(json.loads((site.state_dir / "node01" / "media.json").read_text())[part])
+    own = path.with_name("own")
+    path.rename(own)
+    path.mkdir() if own.is_file() else path.touch()  # neither can be removed as what it was
+    with pytest.raises(
+        errors.InvalidRequestError, match=rf"can't be removed from the boot server: .*{path.name}"
+    ) as caught:
+        publication.remove()
+    assert caught.value.node == "node01"
+    path.rmdir() if path.is_dir() else path.unlink()
+    own.rename(path)
+    publication.remove()
+    assert site.published() == set()
+
+
 def test_two_nodes_with_one_mac_do_not_boot_each_others_ramdisk(site: Site) -> None:
     site.prepare(site.node("node01"))
     with pytest.raises(
