@@ -29,8 +29,8 @@ from ._image import resolve_checksum
 from ._machine import allowed_events
 from ._node import Node, digest_of
 from ._publication import Publication
+from ._record import NodeRecord
 from ._request import Request
-from ._store import NodeRecord
 from ._task import Task, acquire
 
 PATHS: dict[str, tuple[str, ...]] = {
@@ -163,7 +163,7 @@ def agent_answers(request: Request) -> tuple[bool, str]:
 
 def current_step(record: NodeRecord) -> dict[str, t.Any] | None:
     """Return the first step that is not done, None after the last."""
-    return next((entry for entry in record.deploy_steps if entry["status"] != steps.DONE), None)
+    return next((entry for entry in record.steps if entry["status"] != steps.DONE), None)
 
 
 def mark(task: Task, entry: dict[str, t.Any], status: str) -> None:

@@ -57,7 +57,33 @@ def _upgrade_0001(op: Operations) -> None:
     )
 
 
-REVISIONS: dict[str, t.Callable[[Operations], None]] = {"0001": _upgrade_0001}
+def _upgrade_0002(op: Operations) -> None:
+    op.execute("ALTER TABLE nodes RENAME COLUMN deploy_steps TO steps")
+    for column in (
+        sa.Column("protected", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column("protected_reason", sa.Text),
+        sa.Column("retired", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column("retired_reason", sa.Text),
+        sa.Column("resource_class", sa.String(255)),
+        sa.Column("traits", sa.JSON, nullable=False, server_default="[]"),
+        sa.Column("inventory", sa.JSON, nullable=False, server_default="{}"),
+        sa.Column("allocation", sa.String(255)),
+        sa.Column("allocated_at", sa.Float),
+        sa.Column("requested", sa.String(32)),
+        sa.Column("requested_by", sa.String(512)),
+    ):
+        op.add_column("nodes", column)
+    op.create_table(
+        "evidence",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("node", sa.String(255), nullable=False, index=True),
+        sa.Column("at", sa.Float, nullable=False),
+        sa.Column("step", sa.String(255), nullable=False),
+        sa.Column("content", sa.JSON, nullable=False),
+    )
+
+
+REVISIONS: dict[str, t.Callable[[Operations], None]] = {"0001": _upgrade_0001, "0002": _upgrade_0002}
 """Each revision with the function that leads to it, oldest first. Never change one that was released."""
 
 LOCK_KEY = 0x626D6C63

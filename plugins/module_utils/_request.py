@@ -11,7 +11,8 @@ import typing as t
 
 from ._drivers.base import Driver
 from ._node import Node
-from ._store import NodeRecord, Store
+from ._record import NodeRecord
+from ._store import Store
 from ._task import Task
 
 Result = dict[str, t.Any]

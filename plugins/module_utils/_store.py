@@ -26,51 +26,18 @@ from . import _migrations as migrations
 from . import _states as states
 from ._dependency import require
 from ._errors import NodeLockedError, StoreError
+from ._record import HistoryEntry, NodeRecord
 from ._wait import retry
 
 BUSY_TIMEOUT = 30
 """Seconds to wait for another writer of the same SQLite file."""
 
 
-@dataclasses.dataclass
-class NodeRecord:
-    """One node as the store knows it: never a secret in it. Times are seconds since the epoch, UTC."""
-
-    name: str
-    driver: str
-    provision_state: str = states.INITIAL_STATE
-    target_provision_state: str | None = None
-    power_state: str | None = None
-    last_error: str | None = None
-    maintenance: bool = False
-    maintenance_reason: str | None = None
-    reservation: str | None = None
-    reservation_purpose: str | None = None
-    reservation_since: float | None = None
-    reservation_expires: float | None = None
-    owner_controller: str | None = None
-    instance_info: dict[str, t.Any] = dataclasses.field(default_factory=dict)
-    driver_internal_info: dict[str, t.Any] = dataclasses.field(default_factory=dict)
-    deploy_steps: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
-    created_at: float = dataclasses.field(default_factory=time.time)
-    provision_updated_at: float = dataclasses.field(default_factory=time.time)
-
-
-@dataclasses.dataclass(frozen=True)
-class HistoryEntry:
-    """One line of a node's history; append-only. ``seconds`` is how long the phase before it took."""
-
-    node: str
-    event: str
-    from_state: str | None = None
-    to_state: str | None = None
-    seconds: float | None = None
-    owner: str | None = None
-    message: str | None = None
-    at: float = dataclasses.field(default_factory=time.time)
-
-
 _RESERVATION = ("reservation", "reservation_purpose", "reservation_since", "reservation_expires")
+_ALLOCATION = ("allocation", "allocated_at")
+_REQUEST = ("requested", "requested_by")
+_NOT_SAVED = frozenset({*_RESERVATION, *_ALLOCATION, *_REQUEST})
+"""Columns that others than the holder of the reservation write, each by an UPDATE of its own."""
 
 
 def _engine(url: str) -> sa.Engine:
@@ -130,6 +97,12 @@ class Store:
         self._history = sa.Table(
             "history", metadata, sa.Column("id"), *(sa.Column(f.name) for f in dataclasses.fields(HistoryEntry))
         )
+        self._evidence = sa.Table(
+            "evidence",
+            metadata,
+            *(sa.Column(name) for name in ("id", "node", "at", "step")),
+            sa.Column("content", sa.JSON()),
+        )
 
     def close(self) -> None:
         """Close all connections."""
@@ -156,6 +129,12 @@ class Store:
         with self._transaction() as connection:
             row = connection.execute(sa.select(self._nodes).where(self._nodes.c.name == name)).mappings().first()
         return NodeRecord(**row) if row else None
+
+    def records(self) -> list[NodeRecord]:
+        """Return all records, by name."""
+        with self._transaction() as connection:
+            rows = connection.execute(sa.select(self._nodes).order_by(self._nodes.c.name)).mappings().all()
+        return [NodeRecord(**row) for row in rows]
 
     def history(self, name: str) -> list[HistoryEntry]:
         """Return the history of a node, oldest first."""
@@ -211,7 +190,7 @@ class Store:
 
         :raises NodeLockedError: the reservation is no longer ``owner``'s; nothing is written.
         """
-        values = {key: value for key, value in dataclasses.asdict(record).items() if key not in _RESERVATION}
+        values = {key: value for key, value in dataclasses.asdict(record).items() if key not in _NOT_SAVED}
         nodes = self._nodes
         with self._transaction() as connection:
             query = nodes.update().where(nodes.c.name == record.name, nodes.c.reservation == owner).values(values)
@@ -224,7 +203,60 @@ class Store:
             for entry in entries:
                 connection.execute(self._history.insert().values(dataclasses.asdict(entry)))
 
+    def request(self, name: str, what: str | None, by: str | None) -> None:
+        """Ask the run that holds a node to abort or hold, or take that back with None; anybody may."""
+        values = {"requested": what, "requested_by": by}
+        with self._transaction() as connection:
+            connection.execute(self._nodes.update().where(self._nodes.c.name == name).values(values))
+
+    def add_evidence(self, name: str, step: str, content: dict[str, t.Any]) -> None:
+        """Keep what proves that a step was done; it outlives the node's record."""
+        row = {"node": name, "at": time.time(), "step": step, "content": content}
+        with self._transaction() as connection:
+            connection.execute(self._evidence.insert().values(row))
+
+    def evidence(self, name: str) -> list[dict[str, t.Any]]:
+        """Return what was kept as evidence, oldest first: ``at``, ``step``, ``content``."""
+        columns = self._evidence.c
+        query = sa.select(columns.at, columns.step, columns.content).where(columns.node == name).order_by(columns.id)
+        with self._transaction() as connection:
+            return [dict(row) for row in connection.execute(query).mappings().all()]
+
+    def delete(self, name: str, owner: str, entry: HistoryEntry) -> bool:
+        """Remove a node's record; its history and evidence stay. Say whether it was ``owner``'s to remove."""
+        nodes = self._nodes
+        with self._transaction() as connection:
+            gone = connection.execute(nodes.delete().where(nodes.c.name == name, nodes.c.reservation == owner)).rowcount
+            if gone:
+                connection.execute(self._history.insert().values(dataclasses.asdict(entry)))
+        return gone == 1
+
+    def allocate(self, names: t.Sequence[str], allocation: str, *entries: HistoryEntry) -> bool:
+        """Keep available nodes for somebody, all or none in one transaction; say whether they could be had."""
+        nodes = self._nodes
+        free = (nodes.c.allocation.is_(None), nodes.c.reservation.is_(None))
+        query = nodes.update().where(nodes.c.name.in_(names), nodes.c.provision_state == states.AVAILABLE, *free)
+        with self._translated(), self._engine.connect() as connection:
+            taken = connection.execute(query.values(allocation=allocation, allocated_at=time.time())).rowcount
+            if taken != len(names):
+                connection.rollback()
+                return False
+            for entry in entries:
+                connection.execute(self._history.insert().values(dataclasses.asdict(entry)))
+            connection.commit()
+        return True
+
+    def deallocate(self, names: t.Sequence[str]) -> int:
+        """Give allocated nodes back; return how many were allocated. Idempotent."""
+        nodes = self._nodes
+        query = nodes.update().where(nodes.c.name.in_(names), nodes.c.allocation.is_not(None))
+        with self._transaction() as connection:
+            return connection.execute(query.values(dict.fromkeys(_ALLOCATION))).rowcount
+
+
+_JSON = frozenset({"instance_info", "driver_internal_info", "steps", "traits", "inventory"})
+_BOOLEAN = frozenset({"maintenance", "protected", "retired"})
+
 
 def _column_type(name: str) -> t.Any:
-    json_columns = {"instance_info", "driver_internal_info", "deploy_steps"}
-    return sa.JSON() if name in json_columns else sa.Boolean() if name == "maintenance" else None
+    return sa.JSON() if name in _JSON else sa.Boolean() if name in _BOOLEAN else None

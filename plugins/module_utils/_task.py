@@ -19,7 +19,8 @@ from . import _owner as owners
 from . import _states as states
 from ._errors import BareMetalError, InvalidStateError, NodeInMaintenanceError, NodeLockedError
 from ._node import Node
-from ._store import HistoryEntry, NodeRecord, Store
+from ._record import HistoryEntry, NodeRecord
+from ._store import Store
 
 _STARTING = frozenset(states.VERBS.values()) | {"rebuild"}
 """Events with which new work starts, so that the last error is of no interest any more."""

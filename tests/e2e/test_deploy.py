@@ -40,7 +40,7 @@ def await_step(lab: t.Any, step: str) -> None:
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         record = lab.record()
-        if record and any(entry["step"] == step and entry["status"] == "running" for entry in record.deploy_steps):
+        if record and any(entry["step"] == step and entry["status"] == "running" for entry in record.steps):
             return
         time.sleep(0.2)
     raise AssertionError(f"{step} did not start")
@@ -64,7 +64,7 @@ def test_make_deploy_leads_to_a_running_debian(lab: t.Any) -> None:
     assert (record.provision_state, record.power_state, record.last_error) == ("active", "power on", None)
     assert record.driver_internal_info["power_ons"] == 2
     assert record.driver_internal_info["bmc_requests"] > 0
-    steps = {entry["step"]: entry["seconds"] for entry in record.deploy_steps}
+    steps = {entry["step"]: entry["seconds"] for entry in record.steps}
     assert list(steps) == [
         f"deploy.{name}"
         for name in ("deploy", "write_image", "prepare_instance_boot", "tear_down_agent", "boot_instance")

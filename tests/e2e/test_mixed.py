@@ -26,7 +26,7 @@ def test_one_run_deploys_both(lab: t.Any) -> None:
         assert ("efi" in lab.ssh("ls /sys/firmware", node=node).split()) == efi
         record = lab.record(node)
         assert (record.provision_state, record.power_state, record.last_error) == ("active", "power on", None)
-        print(node, {entry["step"]: entry["seconds"] for entry in record.deploy_steps})
+        print(node, {entry["step"]: entry["seconds"] for entry in record.steps})
     assert lab.published() == []
     flags = lab.ipmitool(IPMI, "chassis", "bootparam", "get", "5")
     assert "Options apply to all future boots" in flags

@@ -183,7 +183,7 @@ def await_step(site: t.Any, step: str, *, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         record = site.record()
-        if record and any(entry["step"] == step and entry["status"] == "running" for entry in record.deploy_steps):
+        if record and any(entry["step"] == step and entry["status"] == "running" for entry in record.steps):
             return
         time.sleep(0.1)
     raise AssertionError(f"{step} did not start within {seconds} s")

@@ -88,7 +88,7 @@ def test_write_the_page(deployed: t.Any, lab: t.Any) -> None:
     for kind in KINDS:
         record = lab.record(kind.node)
         info = record.driver_internal_info
-        seconds = {entry["step"]: entry["seconds"] for entry in record.deploy_steps}
+        seconds = {entry["step"]: entry["seconds"] for entry in record.steps}
         cells = [kind.node, kind.bmc, kind.boot_interface, kind.boot_mode, "yes" if kind.secure_boot else "no"]
         cells += [f"{seconds[f'deploy.{step}']:.0f}" for step in STEPS]
         cells += [f"{info['seconds']:.0f}", str(info["bmc_requests"])]

@@ -128,7 +128,7 @@ def _root_device(task: tasks.Task) -> str | None:
 def _totals(task: tasks.Task) -> Result:
     """Return the whole deployment in figures, over all runs that it took."""
     info = task.record.driver_internal_info
-    phases = {entry["step"]: entry["seconds"] for entry in task.record.deploy_steps if "seconds" in entry}
+    phases = {entry["step"]: entry["seconds"] for entry in task.record.steps if "seconds" in entry}
     return {
         "bmc_requests": info.get("bmc_requests", 0),
         "power_ons": info.get("power_ons", 0),

@@ -65,7 +65,7 @@ def _advance(request: Request, task: tasks.Task, event: str) -> None:
 def _begin(request: Request, task: tasks.Task, plan: deployment.Plan, all_steps: list[steps.Step]) -> None:
     """Replace what the record holds of an older deployment, without saving: a dead run must not leave a mixture."""
     record = task.record
-    record.deploy_steps = steps.to_record(all_steps)
+    record.steps = steps.to_record(all_steps)
     record.driver_internal_info = {
         "deployment": f"{request.node.name}-{int(time.time())}",
         "started_at": time.time(),
@@ -78,7 +78,7 @@ def _start(request: Request, task: tasks.Task, all_steps: list[steps.Step], *, s
     record = task.record
     record.owner_controller = request.owner.partition("@")[2].partition(" ")[0]
     if same:
-        record.deploy_steps = steps.carry_over(all_steps, record.deploy_steps)
+        record.steps = steps.carry_over(all_steps, record.steps)
         reached = deployment.current_step(record)
         task.note("resume", f"at {reached['step'] if reached else 'the end'}")
     else:
@@ -107,7 +107,7 @@ def _keep_config_drive(request: Request) -> None:
 def _ensure_ramdisk(request: Request, task: tasks.Task, all_steps: list[steps.Step]) -> None:
     """Make boot media, unless the ramdisk is up from before and answers to our key, or isn't needed any more."""
     in_band = {step.key for step in all_steps if step.in_band}
-    entries = task.record.deploy_steps
+    entries = task.record.steps
     if not any(entry["step"] in in_band and entry["status"] != steps.DONE for entry in entries):
         return
     boot = next(entry for entry in entries if entry["step"] == "deploy.deploy")
@@ -126,7 +126,7 @@ def _ensure_ramdisk(request: Request, task: tasks.Task, all_steps: list[steps.St
 
 def _what_next(request: Request, task: tasks.Task, all_steps: list[steps.Step], plan: deployment.Plan) -> Result:
     node, files = request.node, deployment.Files(request.node)
-    todo = {entry["step"] for entry in task.record.deploy_steps if entry["status"] != steps.DONE}
+    todo = {entry["step"] for entry in task.record.steps if entry["status"] != steps.DONE}
     in_band = [step for step in all_steps if step.in_band and step.key in todo]
     image = node.image
     return {

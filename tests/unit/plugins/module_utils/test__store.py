@@ -18,7 +18,8 @@ import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError, StoreError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import HistoryEntry, Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._record import HistoryEntry
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
 
 FORK = multiprocessing.get_context("fork")
 

@@ -32,7 +32,7 @@ def test_a_run_that_dies_right_after_the_event_leaves_no_step_of_an_older_deploy
     record = store.ensure_node("node01", "fake")
     store.reserve("node01", "older", "deploy", 60)
     record.provision_state = "deploy failed"
-    record.deploy_steps = [{"step": "deploy.deploy", "priority": 100, "status": "done"}]
+    record.steps = [{"step": "deploy.deploy", "priority": 100, "status": "done"}]
     record.instance_info = {"image_url": "the older one"}
     store.save(record, "older")
     store.release("node01", "older")
@@ -43,7 +43,7 @@ def test_a_run_that_dies_right_after_the_event_leaves_no_step_of_an_older_deploy
     left = store.get("node01")
     assert left is not None
     assert left.provision_state == "deploying"
-    assert [entry["status"] for entry in left.deploy_steps] == ["todo"]
+    assert [entry["status"] for entry in left.steps] == ["todo"]
     assert left.instance_info["deploy_interface"] == "noop"
     assert left.driver_internal_info["deployment"]
     store.close()
