@@ -17,6 +17,7 @@ _BLKROGET = 0x125E
 _BLKRRPART = 0x125F
 _BLKFLSBUF = 0x1261
 _BLKSSZGET = 0x1268
+_BLKDISCARD = 0x1277
 _BLKZEROOUT = 0x127F
 
 # include/uapi/linux/falloc.h
@@ -57,7 +58,7 @@ def zero_out(fd: int, offset: int, length: int) -> bool:
     """Have the kernel zero a range of a block device; False where it can't.
 
     BLKZEROOUT promises zeroes on every device (it writes them where the device has no command for it);
-    BLKDISCARD promises nothing and is not used.
+    BLKDISCARD promises nothing and is not used for this.
     """
     try:
         fcntl.ioctl(fd, _BLKZEROOUT, struct.pack("QQ", offset, length))
@@ -66,6 +67,14 @@ def zero_out(fd: int, offset: int, length: int) -> bool:
             return False
         raise
     return True
+
+
+def discard(fd: int, offset: int, length: int) -> None:
+    """Tell a block device that a range is not needed any more (BLKDISCARD); what it reads as then is open.
+
+    The descriptor must hold the device exclusively.
+    """
+    fcntl.ioctl(fd, _BLKDISCARD, struct.pack("QQ", offset, length))
 
 
 def punch_hole(fd: int, offset: int, length: int) -> bool:

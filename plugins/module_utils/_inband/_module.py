@@ -22,9 +22,14 @@ class ModuleLike(t.Protocol):
 
 
 def run(module: ModuleLike, function: t.Callable[[], dict[str, t.Any]]) -> t.NoReturn:
-    """Call ``function`` and hand its result to Ansible; errors that a user can act on fail the module."""
+    """Call ``function`` and hand its result to Ansible; errors that a user can act on fail the module.
+
+    A result with ``failed`` fails it too: for a failure that has results of its own to show. It needs ``msg``.
+    """
     try:
         result = function()
     except BareMetalError as exc:
         module.fail_json(**exc.to_result())
+    if result.pop("failed", False):
+        module.fail_json(**result)
     module.exit_json(**result)

@@ -1,0 +1,176 @@
+"""Erases the node's disks, with evidence for each: the operation behind the module bm_erase_devices."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from .._errors import InvalidRequestError, StepError
+from ._command import require_tools
+from ._disks import list_disks
+from ._erase_areas import find_cluster_file_systems, find_disk_users
+from ._erase_ata import read_ata_security
+from ._erase_block import can_discard
+from ._erase_disk import Evidence, Job, describe_job, erase_disk
+from ._erase_nvme import find_controller, find_neighbours, is_namespace, read_nvme_abilities
+from ._erase_plan import METHODS, Abilities, choose_techniques
+from ._erase_select import Choice, choose_disks
+from ._target import MARKER, inspect_target, is_ramdisk
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+LEVELS = ("metadata", "express", "full")
+
+_STAND_IN = re.compile(r"(?!/dev/).*|/dev/loop\d+")
+_AT_ONCE = 4  # disks; Ironic's disk_erasure_concurrency
+_FAILURES = ("failed", "guarded", "read-only")
+_NO_ATA_BUSES = ("usb", "virtio", "nvme")  # bridges between USB and ATA may lose their power in the middle
+
+
+@dataclass(frozen=True)
+class EraseRequest:
+    """What to erase how; as the module's options."""
+
+    level: str
+    method: str = "auto"
+    disks: t.Sequence[str] = ()
+    allow: t.Sequence[str] = ()
+    skip: t.Sequence[str] = ()
+    devices: t.Sequence[str] = ()
+    samples: int = 64
+    guard: bool = True
+
+
+def erase_devices(request: EraseRequest, *, check_mode: bool = False, marker: Path = MARKER) -> dict[str, t.Any]:
+    """Erase the disks and return the module's result; ``failed`` is in it where a disk was not erased.
+
+    Blocks until done. In check mode nothing is touched, and the result is a plan.
+    :raises InvalidRequestError: the request is wrong, or a real disk is meant outside of the ramdisk;
+        nothing was touched.
+    """
+    _check(request)
+    jobs = plan_jobs(request, marker)
+    if check_mode:
+        return {"changed": any(_can_change(job) for job in jobs), "plan": [_describe_plan(job) for job in jobs]}
+    return _conclude(jobs, _erase(jobs, request.samples))
+
+
+def _check(request: EraseRequest) -> None:
+    if request.level not in LEVELS or request.method not in ("auto", *METHODS):
+        raise InvalidRequestError(
+            f"Level {request.level} or method {request.method} is unknown.",
+            hint=f"Levels: {', '.join(LEVELS)}. Methods: auto, {', '.join(METHODS)}.",
+        )
+    if request.samples < 2:
+        raise InvalidRequestError(f"samples is {request.samples}.", hint="Give 2 or more: the first and the last.")
+    require_tools("lsblk", "blkid", "wipefs")
+
+
+def plan_jobs(request: EraseRequest, marker: Path = MARKER) -> list[Job]:
+    """Return a job for each disk of the node; touches nothing.
+
+    :raises InvalidRequestError: see erase_devices.
+    """
+    disks = list_disks(request.devices)
+    choices = choose_disks(disks, request.disks, request.allow, request.skip)
+    jobs = [_assess(choice, request, marker) for choice in choices]
+    erased = {os.path.realpath(job.disk["name"]) for job in jobs if job.result is None}
+    return [_equip(job, request.method, erased) if job.result is None else job for job in jobs]
+
+
+def _assess(choice: Choice, request: EraseRequest, marker: Path) -> Job:
+    """Return the job of one disk, yet without techniques."""
+    disk = choice.disk
+    job = Job(disk, request.level)
+    if choice.reason:
+        return replace(job, result="skipped", reason=choice.reason)
+    if not is_ramdisk(marker) and not _STAND_IN.fullmatch(os.path.realpath(disk["name"])):
+        inspect_target(disk["name"], marker=marker)  # refuses all, before what is said of a single disk
+    if disk["read_only"]:
+        if disk["removable"] and not choice.named:
+            return replace(job, result="skipped", reason="a removable medium that can't be written, as of a BMC")
+        return replace(job, result="read-only", reason="the kernel refuses writes")
+    users = find_disk_users(disk["name"], not os.path.isfile(disk["name"]))
+    if users:
+        return replace(job, result="guarded", reason=f"in use: {'; '.join(users)}")
+    try:
+        target = inspect_target(disk["name"], marker=marker)
+        found = find_cluster_file_systems(target) if request.guard else []
+    except (InvalidRequestError, StepError) as exc:
+        if isinstance(exc, InvalidRequestError) and not is_ramdisk(marker):
+            raise  # here it is no broken disk, but one that must not be touched
+        return replace(job, result="failed", reason=exc.message)
+    if found:
+        return replace(job, result="guarded", reason=f"other nodes may use it: {', '.join(found)}")
+    return replace(job, target=target)
+
+
+def _equip(job: Job, method: str, erased: set[str]) -> Job:
+    """Return the job with the techniques to try, after asking the disk what it can."""
+    if job.target is None:
+        return job
+    device = job.target.path
+    nvme = ata = None
+    if job.level != "metadata" and is_namespace(device):
+        kept = [other for other in find_neighbours(device) if other not in erased]
+        nvme = read_nvme_abilities(device, kept)
+    elif job.level == "full" and os.path.basename(device).startswith("sd") and job.disk["tran"] not in _NO_ATA_BUSES:
+        ata = read_ata_security(device)
+    abilities = Abilities(nvme, ata, can_discard(job.target), job.disk["rotational"])
+    return replace(job, techniques=choose_techniques(job.level, method, abilities))
+
+
+def _describe_plan(job: Job) -> dict[str, t.Any]:
+    evidence = describe_job(job)
+    keys = ("device", "by_path", "serial", "wwn", "model", "size_bytes", "level", "reason")
+    return {
+        **{key: evidence[key] for key in keys},
+        "action": job.result or "erase",
+        "methods": [technique.method for technique in job.techniques if not technique.refusal],
+        "refused": {technique.method: technique.refusal for technique in job.techniques if technique.refusal},
+    }
+
+
+def _erase(jobs: list[Job], samples: int) -> list[Evidence]:
+    """Do the jobs, several at once, but one namespace of an NVMe drive after the other."""
+    groups: dict[str, list[int]] = {}
+    for index, job in enumerate(jobs):
+        device = job.disk["name"]
+        groups.setdefault(find_controller(device) if is_namespace(device) else device, []).append(index)
+
+    def work(indexes: list[int]) -> list[tuple[int, Evidence]]:
+        return [(index, erase_disk(jobs[index], samples)) for index in indexes]
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="erase") as workers:
+        done = dict(pair for pairs in workers.map(work, groups.values()) for pair in pairs)
+    return [done[index] for index in range(len(jobs))]
+
+
+def _conclude(jobs: list[Job], evidence: list[Evidence]) -> dict[str, t.Any]:
+    tried = [item for job, item in zip(jobs, evidence) if _can_change(job)]
+    result = {"changed": any(item["attempts"] for item in tried), "evidence": evidence}
+    failures = [f"{item['device']} ({item['result']}): {item['reason']}" for item in evidence if _is_failure(item)]
+    if not failures:
+        return result
+    meant = sum(item["result"] != "skipped" for item in evidence)
+    error = StepError(
+        f"{len(failures)} of {meant} disks were not erased: {' | '.join(failures).rstrip('.')}.",
+        hint="Free (umount, swapoff, mdadm --stop), mend or replace the disk, or name it in skip. See evidence.",
+    )
+    return {**result, **error.to_result(), "failed": True}
+
+
+def _can_change(job: Job) -> bool:
+    return any(not technique.refusal for technique in job.techniques)
+
+
+def _is_failure(evidence: Evidence) -> bool:
+    return evidence["result"] in _FAILURES

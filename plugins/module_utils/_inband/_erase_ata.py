@@ -1,0 +1,96 @@
+"""Erases ATA drives with their security feature set, through hdparm."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+
+from .._errors import StepError
+from ._command import run_command
+
+#: Only lives from before the erase until its end. A drive that lost power in between is locked with it.
+PASSWORD = "bm-erase"
+
+_FLAG = re.compile(r"(not\s+)?(supported|enabled|locked|frozen)")
+_TIME = re.compile(r"(more than )?(\d+)min for (ENHANCED )?SECURITY ERASE UNIT")
+_SHORTEST_LIMIT = 3600
+_LONGEST_LIMIT = 72 * 3600  # for drives that name no time, or "more than 508 min"
+
+
+@dataclass(frozen=True)
+class AtaSecurity:
+    """State of the security feature set (ATA/ATAPI Command Set ACS-4, section 4.18); ``limit`` in seconds."""
+
+    supported: bool = False
+    enabled: bool = False
+    locked: bool = False
+    frozen: bool = False
+    enhanced: bool = False
+    limit: int = _LONGEST_LIMIT
+
+
+def read_ata_security(device: str) -> AtaSecurity:
+    """Ask the drive; one that is no ATA drive, or does not answer, supports nothing."""
+    return parse_identify(run_command(["hdparm", "-I", device], accept=range(256)))
+
+
+def parse_identify(text: str) -> AtaSecurity:
+    """Return the security state from what ``hdparm -I`` prints."""
+    dummy, found, section = text.partition("\nSecurity:")
+    lines = [line.strip() for line in section.splitlines()[1:]] if found else []
+    flags = {}
+    for line in lines:
+        flag = _FLAG.fullmatch(line)
+        if flag:
+            flags[flag.group(2)] = not flag.group(1)
+    enhanced = "supported: enhanced erase" in lines
+    return AtaSecurity(**flags, enhanced=enhanced, limit=_read_limit(section, enhanced))
+
+
+def _read_limit(section: str, enhanced: bool) -> int:
+    for more, minutes, kind in _TIME.findall(section):
+        if bool(kind) == enhanced and not more:
+            return max(_SHORTEST_LIMIT, 2 * 60 * int(minutes))
+    return _LONGEST_LIMIT
+
+
+def secure_erase(device: str, variant: str) -> None:
+    """Erase the drive, reallocated sectors included where ``variant`` is ``enhanced``. Blocks until done.
+
+    :raises StepError: the drive refused, is locked, did not end in time, or did not give up the password.
+    """
+    security = read_ata_security(device)
+    if security.locked:
+        _unlock(device)
+    _run_security("set-pass", device)
+    try:
+        _run_security("erase-enhanced" if variant == "enhanced" else "erase", device, timeout=security.limit)
+    except StepError:
+        with contextlib.suppress(StepError):  # the first error is the one to report
+            _run_security("disable", device)
+        raise
+    if read_ata_security(device).enabled:
+        raise StepError(
+            f"{device} still has its password: it did not finish the erase.",
+            hint=f"Unlock it with hdparm --security-disable {PASSWORD}, and look at dmesg.",
+        )
+
+
+def _unlock(device: str) -> None:
+    """Unlock a drive that an erase which died has locked."""
+    try:
+        _run_security("unlock", device)
+    except StepError as exc:
+        raise StepError(
+            f"The security of {device} is locked, with a password that this module did not set.",
+            hint="Unlock it with hdparm --security-unlock, or replace the drive.",
+        ) from exc
+
+
+def _run_security(action: str, device: str, timeout: float = 60) -> None:
+    run_command(["hdparm", "--user-master", "u", f"--security-{action}", PASSWORD, device], timeout=timeout)

@@ -1,0 +1,132 @@
+"""Erases NVMe drives with their own commands: Sanitize, and Format NVM."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._errors import StepError
+from ._command import run_binary, run_command
+
+_SYS = Path("/sys/class/block")
+_NAMESPACE = re.compile(r"nvme\d+n\d+")
+_CONTROLLER = re.compile(r"nvme\d+")
+
+# NVM Express Base Specification, Identify Controller data structure: OACS, FNA, SANICAP.
+_OACS_FORMAT = 1 << 1
+_FNA_ALL = 0b011  # format, or its secure erase, changes all namespaces
+_FNA_CRYPTO = 1 << 2
+_SANICAP_CRYPTO = 1 << 0
+_SANICAP_BLOCK = 1 << 1
+
+_SES = {"user data erase": 1, "crypto erase": 2}  # Format NVM command, Secure Erase Settings
+_SANACT = {"block erase": 2, "crypto erase": 4}  # Sanitize command, Sanitize Action
+_STATUS_DONE = (1, 4)  # Sanitize Status log page: 4 is done, with blocks deallocated against the request
+_STATUS_RUNNING = 2
+
+_LIMIT_SECONDS = 24 * 3600.0
+_POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class NvmeAbilities:
+    """What the controller offers. ``neighbours``: namespaces of the same drive that are to be kept."""
+
+    formats: bool = False
+    formats_crypto: bool = False
+    formats_all: bool = False
+    sanitizes_blocks: bool = False
+    sanitizes_crypto: bool = False
+    neighbours: tuple[str, ...] = ()
+
+
+def is_namespace(device: str) -> bool:
+    """Whether the device is an NVMe namespace."""
+    return bool(_NAMESPACE.fullmatch(os.path.basename(os.path.realpath(device))))
+
+
+def read_nvme_abilities(device: str, neighbours: t.Sequence[str]) -> NvmeAbilities:
+    """Ask the controller; a drive that does not answer has no abilities."""
+    text = run_command(["nvme", "id-ctrl", find_controller(device), "--output-format=json"], accept=range(256))
+    return parse_id_ctrl(text, neighbours)
+
+
+def parse_id_ctrl(text: str, neighbours: t.Sequence[str] = ()) -> NvmeAbilities:
+    """Return the abilities from what ``nvme id-ctrl`` prints as JSON."""
+    try:
+        found = json.loads(text)
+        oacs, fna, sanicap = (int(found.get(key, 0)) for key in ("oacs", "fna", "sanicap"))
+    except (ValueError, TypeError, AttributeError):
+        return NvmeAbilities()
+    return NvmeAbilities(
+        formats=bool(oacs & _OACS_FORMAT),
+        formats_crypto=bool(fna & _FNA_CRYPTO),
+        formats_all=bool(fna & _FNA_ALL),
+        sanitizes_blocks=bool(sanicap & _SANICAP_BLOCK),
+        sanitizes_crypto=bool(sanicap & _SANICAP_CRYPTO),
+        neighbours=tuple(neighbours),
+    )
+
+
+def find_controller(device: str, root: Path = _SYS) -> str:
+    """Return the controller's device node, such as ``/dev/nvme0``."""
+    name = os.path.basename(os.path.realpath(device))
+    owner = (root / name / "device").resolve()
+    # With the kernel's own multipath a namespace belongs to a subsystem, which lists its controllers.
+    names = [owner.name, *sorted(path.name for path in owner.glob("nvme*"))]
+    found = next((item for item in names if _CONTROLLER.fullmatch(item)), name.rpartition("n")[0])
+    return f"/dev/{found}"
+
+
+def find_neighbours(device: str, root: Path = _SYS) -> list[str]:
+    """Return the other namespaces of the same drive."""
+    name = os.path.basename(os.path.realpath(device))
+    owner = (root / name / "device").resolve()
+    names = (path.name for path in root.glob("nvme*") if _NAMESPACE.fullmatch(path.name) and path.name != name)
+    return sorted(f"/dev/{other}" for other in names if (root / other / "device").resolve() == owner)
+
+
+def format_namespace(device: str, variant: str) -> None:
+    """Erase one namespace, keeping its LBA format. Blocks until done.
+
+    :raises StepError: the drive refused, or did not end in time.
+    """
+    run_command(
+        ["nvme", "format", device, f"--ses={_SES[variant]}", "--force", f"--timeout={int(_LIMIT_SECONDS * 1000)}"],
+        timeout=_LIMIT_SECONDS + 60,
+    )
+
+
+def sanitize(device: str, variant: str) -> None:
+    """Erase the whole drive, with all its namespaces. Blocks until done.
+
+    :raises StepError: the drive refused, failed, or did not end in time.
+    """
+    controller = find_controller(device)
+    run_command(["nvme", "sanitize", controller, f"--sanact={_SANACT[variant]}"])
+    deadline = time.monotonic() + _LIMIT_SECONDS
+    while True:
+        log = run_binary(["nvme", "sanitize-log", controller, "--raw-binary"])
+        status = parse_sanitize_status(log)
+        if status in _STATUS_DONE:
+            return
+        if status != _STATUS_RUNNING or time.monotonic() > deadline:
+            raise StepError(
+                f"The sanitize operation of {controller} did not succeed: status {status}.",
+                hint="Until a sanitize operation succeeds the drive refuses to work: look at nvme sanitize-log.",
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def parse_sanitize_status(log: bytes) -> int:
+    """Return the state of the last sanitize operation from the log page (bits 2:0 of SSTAT, bytes 2 and 3)."""
+    return int.from_bytes(log[2:4], "little") & 0b111

@@ -1,0 +1,96 @@
+"""Which disks an erase means: the options disks, allow and skip, resolved before anything is touched."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import InvalidRequestError
+
+Disk = dict[str, t.Any]
+
+_KEYS = ("name", "by_path", "serial", "wwn", "wwn_with_extension")
+_ARRAY = re.compile(r"/md[^/]*$")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A disk, and why it is left alone; ``reason`` is None for one to erase. ``named``: it is in ``disks``."""
+
+    disk: Disk
+    reason: str | None
+    named: bool
+
+
+def choose_disks(
+    disks: t.Sequence[Disk], named: t.Sequence[str], allow: t.Sequence[str], skip: t.Sequence[str]
+) -> list[Choice]:
+    """Return every disk with the decision on it, in the given order.
+
+    :param named: only these; empty means all that are allowed.
+    :param allow: outside of it nothing is erased; empty allows all.
+    :raises InvalidRequestError: an entry that is no disk, or several; a named disk that may not be erased.
+    """
+    wanted, allowed, skipped = (
+        resolve(entries, disks, option) for option, entries in (("disks", named), ("allow", allow), ("skip", skip))
+    )
+    choices = []
+    for disk in disks:
+        reason = _find_reason(disk["name"], allowed if allow else None, skipped)
+        if disk["name"] in wanted and reason:
+            raise InvalidRequestError(
+                f"{disk['name']} is named in disks, but {reason}; nothing was erased.",
+                hint="Take it out of disks, or change allow and skip.",
+            )
+        if named and disk["name"] not in wanted:
+            reason = reason or "not named in disks"
+        choices.append(Choice(disk, reason, disk["name"] in wanted))
+    return choices
+
+
+def resolve(entries: t.Sequence[str], disks: t.Sequence[Disk], option: str) -> set[str]:
+    """Return the names of the disks that the entries mean.
+
+    :raises InvalidRequestError: an entry matches no disk, or more than one.
+    """
+    found = set()
+    for entry in entries:
+        matching = [disk["name"] for disk in disks if _is_meant(entry, disk)]
+        if len(matching) != 1:
+            what = f"{len(matching)} disks ({', '.join(matching)})" if matching else "no disk"
+            raise InvalidRequestError(
+                f"{entry!r} in {option} matches {what} of this node; nothing was erased.",
+                hint=f"Give a name, by_path, serial or WWN that only one disk has. Disks: {describe_disks(disks)}.",
+            )
+        found.add(matching[0])
+    return found
+
+
+def describe_disks(disks: t.Sequence[Disk]) -> str:
+    """Return the disks in words, for a message."""
+    return "; ".join(
+        " ".join([disk["name"], *(f"{key} {disk[key]}" for key in ("serial", "wwn") if disk.get(key))])
+        for disk in disks
+    )
+
+
+def _is_meant(entry: str, disk: Disk) -> bool:
+    if entry.startswith("/"):
+        return os.path.realpath(entry) == os.path.realpath(str(disk["name"]))
+    return entry.lower() in [str(disk[key]).lower() for key in _KEYS if disk.get(key)]
+
+
+def _find_reason(name: str, allowed: set[str] | None, skipped: set[str]) -> str | None:
+    if name in skipped:
+        return "it is in skip"
+    if allowed is not None and name not in allowed:
+        return "it is not in allow"
+    if _ARRAY.search(os.path.realpath(name)):
+        return "it is a RAID array: its member disks are erased, not the array"
+    return None
