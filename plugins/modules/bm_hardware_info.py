@@ -13,7 +13,7 @@ short_description: Read the hardware and the disks of a node from inside
 version_added: 0.1.0
 description:
   - Reads what the node is, and which disks it has, with the keys that root device hints use.
-  - Nothing is changed.
+  - Nothing is changed that stays.
 author:
   - baremetal.lifecycle contributors (@baremetal-lifecycle)
 extends_documentation_fragment:
@@ -33,11 +33,29 @@ options:
     type: list
     elements: path
     default: []
+  details:
+    description:
+      - Also return processor model, firmware, PCI functions and NUMA nodes.
+    type: bool
+    default: false
+  lldp_timeout:
+    description:
+      - Also return what the neighbours of the network ports announce with LLDP, after listening for so many seconds.
+      - Switches announce themselves each 30 seconds, so that V(35) hears them all; V(0) does not listen.
+      - Listening takes root. In the deploy ramdisk, ports that are down are up for that time.
+    type: float
+    default: 0
 """
 
 EXAMPLES = r"""
 - name: Read hardware and disks
   baremetal.lifecycle.bm_hardware_info:
+  register: hardware
+
+- name: Read all that can be read, and which switch ports the node is on
+  baremetal.lifecycle.bm_hardware_info:
+    details: true
+    lldp_timeout: 35
   register: hardware
 
 - name: Show the disks that are larger than 100 GiB
@@ -186,6 +204,107 @@ hardware:
       description: Identifier of the deployment that the ramdisk was booted for; none without one.
       type: str
       sample: 0f9c1b9e-1a7e-4f6c-9b2f-3b1f4f0c9d55
+    cpu:
+      description: The processors' model, and how many sockets have one; none where the kernel does not tell.
+      type: dict
+      returned: when O(details=true)
+      sample: {"model": "Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz", "sockets": 2}
+    bios:
+      description: Vendor, version and date of the firmware.
+      type: dict
+      returned: when O(details=true)
+      sample: {"vendor": "Dell Inc.", "version": "2.21.2", "date": "02/19/2024"}
+    pci:
+      description: PCI functions.
+      type: list
+      elements: dict
+      returned: when O(details=true)
+      contains:
+        address:
+          description: Address.
+          type: str
+          sample: "0000:19:00.0"
+        vendor_id:
+          description: Vendor, as four hex digits.
+          type: str
+          sample: "8086"
+        device_id:
+          description: Device, as four hex digits.
+          type: str
+          sample: "158b"
+        class:
+          description: Class, subclass and programming interface, as six hex digits.
+          type: str
+          sample: "020000"
+        revision:
+          description: Revision, as two hex digits.
+          type: str
+          sample: "02"
+        numa_node:
+          description: NUMA node; none where the firmware does not tell.
+          type: int
+          sample: 0
+        driver:
+          description: The kernel's driver; none without one.
+          type: str
+          sample: i40e
+    numa:
+      description: NUMA nodes.
+      type: list
+      elements: dict
+      returned: when O(details=true)
+      contains:
+        node:
+          description: Number.
+          type: int
+          sample: 0
+        cpus:
+          description: Its logical processors.
+          type: str
+          sample: "0-19,40-59"
+        memory_mb:
+          description: Its memory in MiB, without what the kernel took for itself.
+          type: int
+          sample: 95120
+    lldp:
+      description: The neighbours of the network ports.
+      type: list
+      elements: dict
+      returned: when O(lldp_timeout) is more than 0
+      contains:
+        nic:
+          description: Name of the node's port.
+          type: str
+          sample: eno1
+        chassis_id:
+          description: The neighbour; a MAC address, an IP address or a name.
+          type: str
+          sample: 00:1c:73:aa:bb:cc
+        port_id:
+          description: The neighbour's port; a MAC address, an IP address or a name.
+          type: str
+          sample: Ethernet7
+        port_description:
+          description: What the neighbour says of that port.
+          type: str
+          sample: node01 eno1
+        system_name:
+          description: Name of the neighbour.
+          type: str
+          sample: leaf3
+        system_description:
+          description: What the neighbour says of itself.
+          type: str
+          sample: Arista Networks EOS version 4.31.2F
+        port_vlan:
+          description: VLAN of untagged frames; none where it is not announced.
+          type: int
+          sample: 100
+        vlans:
+          description: VLANs that are announced, each with C(id) and C(name).
+          type: list
+          elements: dict
+          sample: [{"id": 100, "name": "provisioning"}]
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -198,12 +317,21 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._modul
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={"devices": {"type": "list", "elements": "path", "default": []}},
+        argument_spec={
+            "devices": {"type": "list", "elements": "path", "default": []},
+            "details": {"type": "bool", "default": False},
+            "lldp_timeout": {"type": "float", "default": 0},
+        },
         supports_check_mode=True,
     )
+    params = module.params
     run(
         module,
-        lambda: {"changed": False, "disks": list_disks(module.params["devices"]), "hardware": read_hardware()},
+        lambda: {
+            "changed": False,
+            "disks": list_disks(params["devices"]),
+            "hardware": read_hardware(details=params["details"], lldp_timeout=params["lldp_timeout"]),
+        },
     )
 
 

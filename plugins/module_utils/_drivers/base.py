@@ -220,6 +220,17 @@ class HealthInterface(abc.ABC):
         """
 
 
+class InspectInterface(abc.ABC):
+    """What the BMC knows of the machine's hardware."""
+
+    @abc.abstractmethod
+    def get_inventory(self) -> dict[str, t.Any]:
+        """Return the hardware in the shape of ``inventory.complete``. Talks to the BMC.
+
+        :raises BMCError: the BMC is away or refuses; an error about one part only makes that part ``missing``.
+        """
+
+
 class Agent(t.Protocol):
     """Says whether the deploy ramdisk answers."""
 
@@ -236,6 +247,9 @@ class Driver(abc.ABC):
     """None: this kind of BMC has none."""
 
     health: HealthInterface | None = None
+    """None: not known to this driver."""
+
+    inspect: InspectInterface | None = None
     """None: not known to this driver."""
 
     agent: Agent | None = None

@@ -18,8 +18,9 @@ that is not there is a machine that is switched off. The file may be edited betw
 ``delays``: seconds that an operation takes. ``faults``: the operation raises the error; ``times`` counts
 down, without it the fault stays. ``ramdisk``: whether the deploy ramdisk answers once the machine was
 started from anything but its disk. ``calls``: what was changed, in order; a test reads it. ``password``:
-another one is refused. ``forgets_boot_device``, ``ignores_soft``: true for a BMC that forgets the boot device, and
-for an operating system that does not power itself off.
+another one is refused. ``inventory``: what the BMC knows of the hardware, as ``inventory.py`` has it; what is left out
+it does not tell. ``forgets_boot_device``, ``ignores_soft``: true for a BMC that forgets the boot device, and for an
+operating system that does not power itself off.
 """
 
 # Copyright: baremetal.lifecycle contributors
@@ -38,6 +39,7 @@ from pathlib import Path
 from .. import _errors as errors
 from .._node import Node
 from . import base
+from .inventory import Inventory, complete
 
 Machine = dict[str, t.Any]
 
@@ -194,6 +196,17 @@ class FakeVirtualMedia(base.VirtualMediaInterface):
         return True
 
 
+class FakeInspect(base.InspectInterface):
+    """Hardware of a file: what is there under ``inventory``."""
+
+    def __init__(self, file: _File) -> None:
+        self._file = file
+
+    def get_inventory(self) -> Inventory:
+        with self._file.operation("get_inventory") as machine:
+            return complete(machine.get("inventory", {}))
+
+
 class FakeAgent:
     """The deploy ramdisk of a file: answers where the machine was started from something else than its disk."""
 
@@ -221,6 +234,7 @@ class FakeDriver(base.Driver):
         self.power = FakePower(self, file)
         self.management = FakeManagement(self, file)
         self.virtual_media = FakeVirtualMedia(file)
+        self.inspect = FakeInspect(file)
         self.agent = FakeAgent(file)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The IPMI driver: power, boot device, sensors and event log over IPMI 2.0 (specification revision 1.1, LAN)."""
+"""The IPMI driver: power, boot device, sensors, event log and FRU over IPMI 2.0 (specification revision 1.1, LAN)."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -12,6 +12,7 @@ import typing as t
 from .._errors import BMCResponseError, UnsupportedOperationError
 from .._node import Node
 from . import base
+from .ipmi_inspect import IPMIInspect
 from .ipmi_session import CHASSIS, Session
 
 GET_CHASSIS_STATUS = 0x01
@@ -144,6 +145,7 @@ class IPMIDriver(base.Driver):
         self.power = IPMIPower(self)
         self.management = IPMIManagement(self)
         self.health = IPMIHealth(self)
+        self.inspect = IPMIInspect(self.session)
 
     def close(self) -> None:
         self.session.close()

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 try:
     from pyghmi import constants, exceptions
     from pyghmi.ipmi import command as pyghmi_command
+    from pyghmi.ipmi import fru as pyghmi_fru
     from pyghmi.ipmi.private import session as pyghmi_session
 except ImportError as exc:
     PYGHMI_ERROR: ImportError | None = exc
@@ -264,6 +265,14 @@ class Session:
             node=self._node,
             hint=f"Check bm_bmc.address, that IPMI over LAN is switched on in the BMC, and UDP port {self._port}.",
         )
+
+
+def parse_fru(content: bytes) -> dict[str, t.Any]:
+    """Return the fields of a FRU by pyghmi's names; ValueError for what is none."""
+    try:
+        return dict(pyghmi_fru.FRU(rawdata=content).info)
+    except (exceptions.IpmiException, *MALFORMED) as exc:
+        raise ValueError(f"The FRU is malformed: {exc}.") from exc
 
 
 def split_address(bmc: BMC, node: str) -> tuple[str, int]:

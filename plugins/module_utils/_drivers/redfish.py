@@ -12,6 +12,7 @@ from .._errors import BMCResponseError, UnsupportedOperationError
 from .._node import Node
 from .._wait import retry, wait_until
 from . import base
+from .redfish_inspect import RedfishInspect
 from .redfish_quirks import Quirk, quirk_of
 from .redfish_session import Session
 
@@ -237,6 +238,7 @@ class RedfishDriver(base.Driver):
         self.power = RedfishPower(self)
         self.management = RedfishManagement(self)
         self.virtual_media = RedfishVirtualMedia(self)
+        self.inspect = RedfishInspect(self.session)
 
     @property
     def system(self) -> t.Any:

@@ -38,6 +38,9 @@ from .base import Counters
 CONNECT_TIMEOUT = 10
 """Seconds for the TCP connection; a silent address fails after three tries."""
 
+MALFORMED = (LookupError, ValueError, TypeError, AttributeError)
+"""What sushy raises, beside its own errors, on an answer that is not what the schema says."""
+
 
 class _Auth(SessionAuth):  # type: ignore[misc]
     """A session where the service offers one, else basic authentication; refused credentials are sent once."""
@@ -95,6 +98,23 @@ class Session:
         with self.translated(doing):
             self._system.refresh(force=True)
         return self._system
+
+    def read_optional(self, doing: str, read: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
+        """Return what ``read`` gets from sushy's resources; None where the service has no such thing.
+
+        :raises BMCError: see ``translate``; BMCResponseError for an answer that is not what Redfish prescribes.
+        """
+        with self.translated(doing):
+            try:
+                return read(*args)
+            except (sushy.exceptions.MissingAttributeError, sushy.exceptions.ResourceNotFoundError):
+                return None
+            except MALFORMED as exc:
+                raise BMCResponseError(
+                    f"The BMC {self._url} could not {doing}: its answer is malformed ({type(exc).__name__}: {exc}).",
+                    node=self._node,
+                    hint="Update or restart the BMC.",
+                ) from exc
 
     def reset(self, reset_type: str) -> None:
         """Ask for a reset, by its Redfish ResetType."""

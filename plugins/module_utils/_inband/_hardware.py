@@ -12,28 +12,66 @@ import re
 import typing as t
 from pathlib import Path
 
+from ._lldp import listen
+from ._numa import read_numa
+from ._pci import read_pci
+from ._sysfs import read_value
 from ._target import is_ramdisk
 
 _DMI = Path("/sys/class/dmi/id")
 _NET = Path("/sys/class/net")
 _MEMORY = Path("/sys/devices/system/memory")
 _FIRMWARE_EFI = Path("/sys/firmware/efi")
+_CPUS = Path("/sys/devices/system/cpu")
+_CPUINFO = Path("/proc/cpuinfo")
 _EFIVARS = _FIRMWARE_EFI / "efivars"
 _GLOBAL_VARIABLE = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
 _DEPLOYMENT = Path("/etc/baremetal-lifecycle/deployment")
 
 _PCI_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_MODEL_NAME = re.compile(r"^model name\s*:[ \t]*(\S.*)$", re.MULTILINE)
 _MEM_TOTAL = re.compile(r"^MemTotal:\s+(\d+) kB", re.MULTILINE)
 
 
-def read_hardware() -> dict[str, t.Any]:
-    """Return the node's identity and its processors, memory and network ports."""
+def read_hardware(*, details: bool = False, lldp_timeout: float = 0) -> dict[str, t.Any]:
+    """Return the node's identity and its processors, memory and network ports.
+
+    :param details: add processor model, firmware, PCI functions and NUMA nodes.
+    :param lldp_timeout: add the neighbours of the network ports, after listening for so many seconds; 0 does not.
+    :raises StepError: the kernel does not let us listen.
+    """
+    hardware = _read_basics()
+    if details:
+        hardware |= {"cpu": read_cpu(), "bios": read_bios(), "pci": read_pci(), "numa": read_numa()}
+    if lldp_timeout > 0:
+        nics = [nic["name"] for nic in hardware["nics"]]
+        # Only the ramdisk's ports are ours to bring up.
+        hardware["lldp"] = listen(nics, lldp_timeout, raise_links=is_ramdisk())
+    return hardware
+
+
+def read_cpu(cpuinfo: Path = _CPUINFO, cpus: Path = _CPUS) -> dict[str, t.Any]:
+    """Return model and number of sockets of the processors; None where the kernel does not tell."""
+    model = _MODEL_NAME.search(read_value(cpuinfo) or "")
+    packages = {read_value(path) for path in cpus.glob("cpu[0-9]*/topology/physical_package_id")}
+    return {
+        "model": " ".join(model.group(1).split()) if model else None,
+        "sockets": len(packages - {None, "-1"}) or None,
+    }
+
+
+def read_bios(dmi: Path = _DMI) -> dict[str, str | None]:
+    """Return vendor, version and date of the firmware, as SMBIOS has them."""
+    return {name: read_value(dmi / f"bios_{name}") for name in ("vendor", "version", "date")}
+
+
+def _read_basics() -> dict[str, t.Any]:
     return {
         "system": {
-            "vendor": _read(_DMI / "sys_vendor"),
-            "product": _read(_DMI / "product_name"),
-            "serial": _read(_DMI / "product_serial"),
-            "uuid": _read(_DMI / "product_uuid"),
+            "vendor": read_value(_DMI / "sys_vendor"),
+            "product": read_value(_DMI / "product_name"),
+            "serial": read_value(_DMI / "product_serial"),
+            "uuid": read_value(_DMI / "product_uuid"),
         },
         "cpus": os.cpu_count(),
         "architecture": platform.machine(),
@@ -42,7 +80,7 @@ def read_hardware() -> dict[str, t.Any]:
         "secure_boot": is_secure_boot(),
         "nics": [_describe_nic(path) for path in sorted(_NET.glob("*")) if (path / "device").exists()],
         "ramdisk": is_ramdisk(),
-        "deployment": _read(_DEPLOYMENT),
+        "deployment": read_value(_DEPLOYMENT),
     }
 
 
@@ -56,31 +94,23 @@ def is_secure_boot(efivars: Path = _EFIVARS) -> bool:
 
 
 def _describe_nic(path: Path) -> dict[str, t.Any]:
-    speed = _read(path / "speed")
+    speed = read_value(path / "speed")
     # A virtio port hangs below its PCI function: the last PCI address on the way is the port's own.
     addresses = _PCI_ADDRESS.findall(os.path.realpath(path / "device"))
     return {
         "name": path.name,
-        "mac": (_read(path / "address") or "").lower(),
+        "mac": (read_value(path / "address") or "").lower(),
         "speed": int(speed) if speed and speed.isdigit() else None,
-        "carrier": _read(path / "carrier") == "1",
+        "carrier": read_value(path / "carrier") == "1",
         "pci": addresses[-1] if addresses else None,
     }
 
 
 def _get_memory_mb() -> int:
     """Return the installed memory; MemTotal lacks what the kernel took for itself."""
-    block = _read(_MEMORY / "block_size_bytes")
-    online = [path for path in _MEMORY.glob("memory*/state") if _read(path) == "online"]
+    block = read_value(_MEMORY / "block_size_bytes")
+    online = [path for path in _MEMORY.glob("memory*/state") if read_value(path) == "online"]
     if block and online:
         return int(block, 16) * len(online) // 1024**2
-    found = _MEM_TOTAL.search(_read(Path("/proc/meminfo")) or "")
+    found = _MEM_TOTAL.search(read_value(Path("/proc/meminfo")) or "")
     return int(found.group(1)) // 1024 if found else 0
-
-
-def _read(path: Path) -> str | None:
-    """Return a file's text; None where it is absent, or the kernel has no answer (a port that is down)."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip() or None
-    except OSError:
-        return None

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.inventory import complete
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.registry import DRIVERS, connect
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
 
@@ -23,7 +24,7 @@ LIMITS = {"timeout": 10.0, "power_timeout": 30.0}
 def bmc(request: pytest.FixtureRequest, fake_node: t.Any) -> dict[str, t.Any]:
     """bm_bmc of a machine that is there; its password is "right"."""
     if request.param == "fake":
-        fake_node.script(password="right")
+        fake_node.script(password="right", inventory={"system": {"vendor": "Fake"}})
         return {"address": f"fake://{fake_node.machine_path}", "password": "right"}
     service = request.getfixturevalue(f"{request.param}_service")
     return t.cast("dict[str, t.Any]", service.bmc())
@@ -64,6 +65,17 @@ def test_a_boot_device_is_set_and_read_back(driver: base.Driver, device: str) ->
         driver.management.set_boot_device(device, mode="uefi", persistent=True)
         seen = driver.management.get_boot_device()
         assert (seen.device, seen.mode) == (device, "uefi")
+
+
+def test_the_inventory_has_each_key_and_is_read_again(driver: base.Driver) -> None:
+    assert driver.inspect is not None
+    before = driver.counters.bmc_requests
+    told = driver.inspect.get_inventory()
+    assert driver.counters.bmc_requests > before
+    assert told == complete(told)
+    assert set(told["missing"]) <= {"disks"}  # sushy-tools answers 500 for the disks of its fake systems
+    assert any([*told["system"].values(), told["firmware"]["bmc"], told["boot_mode"]])
+    assert driver.inspect.get_inventory() == told
 
 
 def test_requests_are_counted(driver: base.Driver) -> None:

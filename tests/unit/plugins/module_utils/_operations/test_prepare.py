@@ -10,7 +10,6 @@ import typing as t
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.registry import connect
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import prepare
@@ -36,7 +35,7 @@ def test_a_run_that_dies_right_after_the_event_leaves_no_step_of_an_older_deploy
     record.instance_info = {"image_url": "the older one"}
     store.save(record, "older")
     store.release("node01", "older")
-    params = fake_node.params(NODE_SPEC)
+    params = fake_node.params(prepare.ARGUMENT_SPEC)
     node = Node.from_params(params)
     with connect(node) as driver, pytest.raises(SystemExit):
         prepare.run(Request(node, params, store, driver, "me", False))

@@ -1,0 +1,185 @@
+"""What a Redfish service tells of the hardware (DMTF DSP0268): read part by part, so that one error spoils one part."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .._errors import BMCResponseError
+from . import base
+from .inventory import Inventory, complete
+from .redfish_session import Session
+
+Document = dict[str, t.Any]
+
+INSTRUCTION_SETS = {"x86-64": "x86_64", "ARM-A64": "aarch64", "RV64": "riscv64"}
+ARCHITECTURES = {"x86": "x86_64", "ARM": "aarch64"}
+"""Processor.InstructionSet and, where that is not told, ProcessorArchitecture, as uname has them."""
+
+BOOT_MODES = {"UEFI": "uefi", "Legacy": "bios"}
+"""Boot.BootSourceOverrideMode: the mode that the machine is set to, overridden or not."""
+
+LINKS = {"LinkUp": True, "NoLink": False, "LinkDown": False}
+"""EthernetInterface.LinkStatus."""
+
+_NO_HEX_DIGIT = re.compile("[^0-9a-f]")
+
+
+class RedfishInspect(base.InspectInterface):
+    """Inventory through the System, its collections and its Managers."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get_inventory(self) -> Inventory:
+        system = self._session.read_system("read its inventory")
+        reader = _Reader(self._session, system)
+        told = {
+            "system": _describe_system(system),
+            "firmware": {
+                "bios": _text(system.json.get("BiosVersion")),
+                "bmc": reader.read("firmware", _find_bmc_version, system),
+            },
+            "cpus": reader.read_cpus(),
+            "memory_mb": _get_memory_mb(system),
+            "disks": reader.read_drives() or reader.read_simple_storage(),
+            "nics": reader.read_nics(),
+            "boot_mode": _get_boot_mode(system),
+        }
+        return complete({**told, "missing": reader.missing})
+
+
+class _Reader:
+    """One reading of an inventory; ``missing`` collects the parts that are answered with an error."""
+
+    def __init__(self, session: Session, system: t.Any) -> None:
+        self._session = session
+        self._system = system
+        self.missing: set[str] = set()
+
+    def read(self, part: str, read: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
+        """Return what ``read`` returns, None where the service has no such thing or it can't be read.
+
+        :raises BMCError: the BMC is away, or refuses the credentials.
+        """
+        try:
+            return self._session.read_optional(f"tell its {part}", read, *args)
+        except BMCResponseError:
+            self.missing.add(part)
+            return None
+
+    def read_members(self, part: str, name: str) -> list[t.Any]:
+        """Return the members of one of the System's collections that can be read and are not empty slots."""
+        collection = self.read(part, getattr, self._system, name)
+        paths = collection.members_identities if collection is not None else ()
+        members = [self.read(part, collection.get_member, path) for path in paths or ()]
+        return [member for member in members if member is not None and _is_present(member.json)]
+
+    def read_cpus(self) -> Document:
+        """Return the processors: counted one by one, else as the System sums them up."""
+        summary = _section(self._system, "ProcessorSummary")
+        members = [item.json for item in self.read_members("cpus", "processors")]
+        found = [item for item in members if item.get("ProcessorType") in (None, "CPU")]
+        threads = [_number(item.get("TotalThreads")) for item in found]
+        is_complete = bool(found) and "cpus" not in self.missing
+        first = found[0] if found else {}
+        return {
+            "count": sum(map(int, filter(None, threads)))
+            if is_complete and all(threads)
+            else _number(summary.get("LogicalProcessorCount")),
+            "sockets": len(found) if is_complete else _number(summary.get("Count")),
+            "model": _text(first.get("Model")) or _text(summary.get("Model")),
+            "architecture": INSTRUCTION_SETS.get(str(first.get("InstructionSet")))
+            or ARCHITECTURES.get(str(first.get("ProcessorArchitecture"))),
+        }
+
+    def read_drives(self) -> list[Document]:
+        """Return the drives of all storage controllers, each once."""
+        found: dict[str, Document] = {}
+        for storage in self.read_members("disks", "storage"):
+            for path in storage.drives_identities or ():
+                if path not in found:
+                    drive = self.read("disks", storage.get_drive, path)
+                    found[path] = drive.json if drive is not None else {}
+        return [_describe_drive(item) for item in found.values() if item and _is_present(item)]
+
+    def read_simple_storage(self) -> list[Document]:
+        """Return the drives of a service that has the older SimpleStorage; what has no size is no disk."""
+        members = self.read_members("disks", "simple_storage")
+        devices = [device for member in members for device in member.json.get("Devices") or []]
+        return [_describe_drive(item) for item in devices if item.get("CapacityBytes") and _is_present(item)]
+
+    def read_nics(self) -> list[Document]:
+        """Return the ports of the machine."""
+        members = [item.json for item in self.read_members("nics", "ethernet_interfaces")]
+        return [
+            {
+                "name": _text(item.get("Id")),
+                "mac": _mac(item.get("MACAddress")) or _mac(item.get("PermanentMACAddress")),
+                "speed_mbps": _number(item.get("SpeedMbps")),
+                "link": LINKS.get(str(item.get("LinkStatus"))),
+            }
+            for item in members
+        ]
+
+
+def _describe_system(system: t.Any) -> Document:
+    keys = {"vendor": "Manufacturer", "product": "Model", "serial": "SerialNumber", "uuid": "UUID", "sku": "SKU"}
+    return {key: _text(system.json.get(name)) for key, name in keys.items()}
+
+
+def _find_bmc_version(system: t.Any) -> str | None:
+    versions = (_text(manager.json.get("FirmwareVersion")) for manager in system.managers)
+    return next(filter(None, versions), None)
+
+
+def _get_memory_mb(system: t.Any) -> int | None:
+    # Not sushy's size_gib, which is cut to whole GiB.
+    return _number(_section(system, "MemorySummary").get("TotalSystemMemoryGiB"), 1024)
+
+
+def _get_boot_mode(system: t.Any) -> str | None:
+    return BOOT_MODES.get(str(_section(system, "Boot").get("BootSourceOverrideMode")))
+
+
+def _section(system: t.Any, name: str) -> Document:
+    found = system.json.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _describe_drive(item: Document) -> Document:
+    return {
+        "name": _text(item.get("Name")) or _text(item.get("Id")),
+        "model": _text(item.get("Model")),
+        "serial": _text(item.get("SerialNumber")),
+        "size_bytes": _number(item.get("CapacityBytes")),
+        "media_type": _text(item.get("MediaType")),
+        "protocol": _text(item.get("Protocol")),
+    }
+
+
+def _is_present(item: Document) -> bool:
+    status = item.get("Status")
+    return not isinstance(status, dict) or status.get("State") != "Absent"
+
+
+def _text(value: t.Any) -> str | None:
+    return str(value).strip() or None if value is not None else None
+
+
+def _number(value: t.Any, factor: int = 1) -> int | None:
+    """Return a number that some services write as text; None for 0, which stands for unknown."""
+    try:
+        return int(float(value) * factor) or None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _mac(value: t.Any) -> str | None:
+    """Return a MAC address in lower case with colons, however it is written; None for what is none."""
+    digits = _NO_HEX_DIGIT.sub("", str(value).lower())
+    return ":".join(digits[i : i + 2] for i in range(0, 12, 2)) if len(digits) == 12 and digits.strip("0") else None
