@@ -163,8 +163,30 @@ options:
         or C(interface) and C(args) of a step of the driver.
     type: list
     elements: dict
+  clean_steps:
+    description:
+      - Steps of automated cleaning, as in O(deploy_steps); those of the collection get another C(priority) by naming them.
+    type: list
+    elements: dict
+  service_steps:
+    description: Steps of a service, as in O(deploy_steps).
+    type: list
+    elements: dict
+  step_templates:
+    description: Steps by trait; C(deploy_steps), C(clean_steps) and C(service_steps) of each trait that the node has are added to its own.
+    type: dict
+  traits:
+    description: Traits, for step templates and for M(baremetal.lifecycle.bm_allocate).
+    type: list
+    elements: str
+  resource_class:
+    description: Resource class, for M(baremetal.lifecycle.bm_allocate).
+    type: str
+  properties:
+    description: What the hardware is meant to be; an inspection reports what differs.
+    type: dict
   automated_clean:
-    description: Clean the node on its way to available. Cleaning does not exist yet.
+    description: Clean the node on its way to available.
     type: bool
     default: false
   rebuild:
@@ -172,7 +194,7 @@ options:
     type: bool
     default: false
   protected:
-    description: Refuse a rebuild.
+    description: Refuse rebuild, undeploy and delete.
     type: bool
     default: false
   store:
@@ -197,6 +219,26 @@ options:
   owner:
     description: Who holds the reservation; by default this run, that is the ansible-playbook process.
     type: str
+"""
+
+    WORK = r"""
+options:
+  verb:
+    description: What is done to the node.
+    type: str
+    default: deploy
+    choices: [enroll, manage, inspect, clean, provide, deploy, undeploy, adopt, rescue, unrescue, service]
+  steps:
+    description:
+      - For V(clean) and V(service), exactly these steps in this order, instead of those of O(clean_steps) and O(service_steps).
+      - Each has C(step), and C(interface), C(tasks) or C(args) as in O(deploy_steps).
+    type: list
+    elements: dict
+    default: []
+  in_band:
+    description: For V(inspect), whether the hardware is read in the ramdisk too.
+    type: bool
+    default: true
 """
 
     ATTRIBUTES = r"""

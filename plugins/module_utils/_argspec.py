@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ._verbs import VERBS
+
 Spec = dict[str, t.Any]
 
 BMC_SPEC: Spec = {
@@ -53,6 +55,12 @@ NODE_SPEC: Spec = {
     "ramdisk": {"type": "dict"},
     "boot_server": {"type": "dict"},
     "deploy_steps": {"type": "list", "elements": "dict"},
+    "clean_steps": {"type": "list", "elements": "dict"},
+    "service_steps": {"type": "list", "elements": "dict"},
+    "step_templates": {"type": "dict"},
+    "traits": {"type": "list", "elements": "str"},
+    "resource_class": {"type": "str"},
+    "properties": {"type": "dict"},
     "automated_clean": {"type": "bool", "default": False},
     "rebuild": {"type": "bool", "default": False},
     "protected": {"type": "bool", "default": False},
@@ -63,3 +71,14 @@ NODE_SPEC: Spec = {
     "owner": {"type": "str"},
 }
 """What every module of the action group takes."""
+
+WORK_SPEC: Spec = {
+    "verb": {
+        "type": "str",
+        "default": "deploy",
+        "choices": list(VERBS),
+    },
+    "steps": {"type": "list", "elements": "dict", "default": []},
+    "in_band": {"type": "bool", "default": True},
+}
+"""What the modules take that do a verb's work."""

@@ -6,6 +6,7 @@ BareMetalError
 ├── InvalidStateError           this verb is not allowed in this state
 ├── NodeInMaintenanceError      an operator has set the node aside
 ├── NodeLockedError             another live run holds the node; try again later
+├── AbortedError                somebody has asked the run to stop
 ├── BMCError                    the driver could not do it
 │   ├── BMCConnectionError      unreachable; try again
 │   ├── BMCTimeoutError         it may have happened: read the state again first
@@ -84,6 +85,10 @@ class NodeLockedError(BareMetalError):
     """Another live run holds the reservation."""
 
     retryable_by_default = True
+
+
+class AbortedError(BareMetalError):
+    """Somebody has asked the run to stop, between two steps."""
 
 
 class BMCError(BareMetalError):

@@ -107,6 +107,11 @@ class Node:
     ramdisk: Ramdisk
     boot_server: Params | None
     deploy_steps: t.Sequence[Params]
+    clean_steps: t.Sequence[Params]
+    service_steps: t.Sequence[Params]
+    step_templates: t.Mapping[str, Params]
+    traits: t.Sequence[str]
+    resource_class: str | None
     automated_clean: bool
     rebuild: bool
     protected: bool
@@ -140,6 +145,11 @@ class Node:
             ramdisk=Ramdisk(**_given(params.get("ramdisk") or {})),
             boot_server=params.get("boot_server"),
             deploy_steps=params.get("deploy_steps") or (),
+            clean_steps=params.get("clean_steps") or (),
+            service_steps=params.get("service_steps") or (),
+            step_templates=params.get("step_templates") or {},
+            traits=params.get("traits") or (),
+            resource_class=params.get("resource_class"),
             automated_clean=params["automated_clean"],
             rebuild=params["rebuild"],
             protected=params["protected"],

@@ -157,17 +157,28 @@ STEP = _object(
             "type": "integer",
             "minimum": 0,
             "maximum": 999,
-            "description": "Higher runs earlier; 0 switches off",
+            "description": "Higher runs earlier; 0 switches off; a deployment's steps need one",
         },
         "tasks": _string("Absolute path of an Ansible task file that runs in the ramdisk", pattern="^/"),
         "args": {"type": "object", "description": "Arguments of the step; step_args in a task file"},
     },
-    required=("step", "priority"),
+    required=("step",),
 )
 
 
 def _steps(title: str) -> Schema:
     return {"type": "array", "items": STEP, "description": title}
+
+
+def _strings(title: str) -> Schema:
+    return {"type": "array", "items": {"type": "string"}, "description": title}
+
+
+_USER_STEPS = {
+    "bm_deploy_steps": _steps("User's steps of a deployment"),
+    "bm_clean_steps": _steps("User's steps of automated cleaning, and priorities of its own steps"),
+    "bm_service_steps": _steps("User's steps of a service"),
+}
 
 
 HOST_VARIABLES: Schema = {
@@ -199,26 +210,47 @@ HOST_VARIABLES: Schema = {
             title="Where boot media for one deployment are published",
         ),
         "bm_capabilities": {"type": "object", "description": "Capabilities, for step templates"},
-        "bm_traits": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "Traits, for step templates and allocation",
-        },
+        "bm_traits": _strings("Traits, for step templates and allocation"),
         "bm_resource_class": _string("Resource class, for allocation"),
         "bm_store": _string("SQLAlchemy URL of the state store", minLength=1),
         "bm_state_dir": _string("Folder on the controller for keys and config drives", minLength=1),
         "bm_reservation_timeout": _seconds("How long a reservation outlives its run, where the run can't be seen"),
-        "bm_automated_clean": _boolean("Clean a node on its way to available; false until cleaning exists"),
+        "bm_automated_clean": _boolean("Clean a node on its way to available"),
         "bm_rebuild": _boolean("Allow an active node to be deployed anew"),
-        "bm_protected": _boolean("Refuse a rebuild"),
-        "bm_deploy_steps": _steps("User's steps of a deployment"),
-        "bm_clean_steps": _steps("User's steps of cleaning"),
-        "bm_service_steps": _steps("User's steps of a service"),
-        "bm_devices": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "Only these count as disks; for tests with files",
+        "bm_protected": _boolean("Refuse rebuild, undeploy and delete"),
+        **_USER_STEPS,
+        "bm_step_templates": {
+            "type": "object",
+            "additionalProperties": _object(
+                {name.removeprefix("bm_"): schema for name, schema in _USER_STEPS.items()},
+                title="Steps for nodes that have the trait of this name in bm_traits",
+            ),
+            "description": "Steps by trait: lists as in bm_deploy_steps, bm_clean_steps and bm_service_steps",
         },
+        "bm_erase": _object(
+            {
+                "allow": _strings("Only these are ever erased: name, by-path link, serial or WWN"),
+                "skip": _strings("These are never erased"),
+                "method": _string(
+                    "How; auto takes the best that the disk can do",
+                    enum=["auto", "nvme_sanitize", "nvme_format", "ata_secure_erase", "blkdiscard", "overwrite"],
+                ),
+            },
+            title="Which disks cleaning may erase",
+        ),
+        "bm_properties": _object(
+            {
+                "cpus": {"type": "integer", "description": "Logical processors"},
+                "memory_mb": {"type": "integer", "description": "Memory in MiB"},
+                "local_gb": {"type": "integer", "description": "Largest disk in GiB"},
+                "cpu_arch": _string("Architecture, such as x86_64"),
+                "vendor": _string("Manufacturer"),
+                "product": _string("Model"),
+                "serial": _string("Serial number"),
+            },
+            title="What the hardware is meant to be; an inspection reports what differs",
+        ),
+        "bm_devices": _strings("Only these count as disks; for tests with files"),
     },
     "additionalProperties": False,
     "required": ["bm_bmc"],

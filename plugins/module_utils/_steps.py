@@ -1,8 +1,8 @@
-"""Deploy steps: which there are, in which order, and which are done.
+"""Steps of every kind of work: which there are, in which order, and which are done.
 
-Priorities and slots are Ironic's (admin guide, "Node Deployment"): above 100 before the ramdisk, 81-99 in
-it before the write, 61-79 after the write, 41-59 after the boot loader, 21-39 after the ramdisk, 1-19 with
-the instance running.
+Priorities and slots of a deployment are Ironic's (admin guide, "Node Deployment"): above 100 before the ramdisk,
+81-99 in it before the write, 61-79 after the write, 41-59 after the boot loader, 21-39 after the ramdisk, 1-19
+with the instance running.
 """
 
 # Copyright: baremetal.lifecycle contributors
@@ -11,8 +11,10 @@ the instance running.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import typing as t
+from pathlib import Path
 
 from ._drivers.base import STEPS as DRIVER_STEPS
 from ._errors import InvalidRequestError
@@ -24,11 +26,24 @@ TODO = "todo"
 
 _INTERFACE_RANK = ("power", "management", "boot", "deploy")
 _IN_BAND_SLOTS = range(41, 100)
+_BOOT_LOADER_SLOTS = range(41, 60)
+
+RESERVED = {
+    "power_on": ("power", "power_on"),
+    "power_off": ("power", "power_off"),
+    "reboot": ("power", "reboot"),
+    "wait": ("deploy", "wait"),
+    "hold": ("deploy", "hold"),
+}
+"""Steps that every kind of work has, by name alone (Ironic's reserved steps), and that may come more than once."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One step. ``in_band``: it runs in the ramdisk, as a task file; else in the run, over the BMC."""
+    """One step. ``in_band``: it runs in the ramdisk, as a task file; else in the run, over the BMC.
+
+    ``nth`` counts a reserved step that comes more than once.
+    """
 
     interface: str
     step: str
@@ -36,14 +51,19 @@ class Step:
     in_band: bool = False
     tasks: str | None = None
     args: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    nth: int = 1
 
     @property
     def key(self) -> str:
         """How the step is called in the store and in results."""
-        return f"{self.interface}.{self.step}"
+        return f"{self.interface}.{self.step}{f'#{self.nth}' if self.nth > 1 else ''}"
 
 
-CORE_STEPS = {
+START_RAMDISK = Step("deploy", "start_ramdisk", 1000)
+TEAR_DOWN_AGENT = Step("deploy", "tear_down_agent", 0, in_band=True)
+BOOT_INSTANCE = Step("deploy", "boot_instance", 0)
+
+DEPLOY_STEPS = {
     "direct": (
         Step("deploy", "deploy", 100),
         Step("deploy", "write_image", 80, in_band=True),
@@ -54,46 +74,161 @@ CORE_STEPS = {
     "ramdisk": (Step("deploy", "deploy", 100),),
     "noop": (Step("deploy", "deploy", 100),),
 }
-"""The steps of each deploy interface."""
+"""The core steps of each deploy interface."""
+
+CLEAN_STEPS = (
+    Step("deploy", "erase_devices_metadata", 99, in_band=True),
+    Step("deploy", "erase_devices_express", 0, in_band=True),
+    Step("deploy", "erase_devices", 0, in_band=True),
+)
+"""What cleaning can do; the priority is that of automated cleaning, 0 is off."""
+
+INSPECT_BMC = Step("management", "inspect_bmc", 100)
+INSPECT = Step("deploy", "inspect", 50, in_band=True)
+
+FIXED_STEPS = {
+    "enroll": (Step("management", "verify_bmc", 100),),
+    "adopt": (Step("deploy", "adopt", 100),),
+    "rescue": (START_RAMDISK, Step("deploy", "rescue", 50, in_band=True)),
+    "unrescue": (Step("deploy", "leave_ramdisk", 100), BOOT_INSTANCE),
+}
+"""The steps of verbs that take none from users."""
+
+VARIABLES = {"deploy": "bm_deploy_steps", "clean": "bm_clean_steps", "service": "bm_service_steps"}
+"""Where users' steps of each kind of work come from."""
+
+Entries = t.Sequence[t.Mapping[str, t.Any]]
 
 
-def deploy_steps(node: Node) -> list[Step]:
-    """Return all steps of a deployment in the order in which they run.
+def steps_of(verb: str, node: Node, *, wanted: Entries = (), in_band: bool = True) -> list[Step]:
+    """Return all steps of a verb's work in the order in which they run.
 
-    :raises InvalidRequestError: a user's step does not exist, or is in a slot where it can't run.
+    :param wanted: for clean and service, exactly these, in their order.
+    :param in_band: whether an inspection may boot the ramdisk.
+    :raises InvalidRequestError: a step does not exist, is there twice, lacks its file, or can't run in its slot.
     """
-    core = CORE_STEPS[node.deploy_interface]
-    steps = [*core, *(_user_step(node, entry) for entry in node.deploy_steps if entry["priority"] > 0)]
-    keys = [step.key for step in steps]
-    for key in keys:
-        if keys.count(key) > 1:
+    if verb in FIXED_STEPS:
+        return list(FIXED_STEPS[verb])
+    if verb == "inspect":
+        return [INSPECT_BMC, *([START_RAMDISK, INSPECT, TEAR_DOWN_AGENT] if in_band else [])]
+    if verb == "deploy":
+        return _numbered(_by_priority(_deploy_steps(node)), node)
+    if verb == "service":
+        given = [*_given(node, "service", wanted or _entries(node, "service"))]
+        return _in_ramdisk(_numbered(given if wanted else _by_priority(given), node), BOOT_INSTANCE)
+    if verb == "clean":
+        if not wanted:
             raise InvalidRequestError(
-                f"The deploy step '{key}' is there twice.",
+                "Manual cleaning needs its steps.",
                 node=node.name,
-                hint="Give each step in bm_deploy_steps its own name.",
+                hint=f"Give clean_node_steps, such as [{{step: {CLEAN_STEPS[0].step}}}].",
             )
+        return _in_ramdisk(_numbered([*_given(node, "clean", wanted)], node))
+    return _in_ramdisk(_numbered(_by_priority(_automated_clean_steps(node)), node))
+
+
+def _entries(node: Node, kind: str) -> list[t.Mapping[str, t.Any]]:
+    """Return users' steps: the node's own, and those of the templates that its traits choose."""
+    own = list(getattr(node, f"{kind}_steps"))
+    names = {entry["step"] for entry in own if entry["step"] not in RESERVED}
+    for trait in node.traits:
+        template = node.step_templates.get(trait, {}).get(f"{kind}_steps", ())
+        own += [entry for entry in template if entry["step"] not in names]
+    return own
+
+
+def _deploy_steps(node: Node) -> list[Step]:
+    users = [step for step in _given(node, "deploy", _entries(node, "deploy")) if step.priority > 0]
+    direct = node.deploy_interface == "direct"
+    for step in users:
+        if step.in_band and not (direct and step.priority in _IN_BAND_SLOTS):
+            raise InvalidRequestError(
+                f"The step '{step.step}' in bm_deploy_steps runs in the ramdisk, which is not there at priority"
+                f" {step.priority} of the deploy interface '{node.deploy_interface}'.",
+                node=node.name,
+                hint="Choose a priority from 99 to 41 and bm_deploy_interface: direct.",
+            )
+        if step.interface == "power" and direct and step.priority in _BOOT_LOADER_SLOTS:
+            raise InvalidRequestError(
+                f"The step '{step.step}' in bm_deploy_steps would end the ramdisk at priority {step.priority}, where"
+                " it can't be started again.",
+                node=node.name,
+                hint="Choose a priority above 60 or below 40.",
+            )
+    return [*DEPLOY_STEPS[node.deploy_interface], *users]
+
+
+def _automated_clean_steps(node: Node) -> list[Step]:
+    """Return the core clean steps with the node's own priorities, and the users' steps."""
+    if not node.automated_clean:
+        return []
+    given = list(_given(node, "clean", _entries(node, "clean")))
+    named = {step.key for step in given}
+    core = [step for step in CLEAN_STEPS if step.key not in named]
+    return [step for step in [*core, *given] if step.priority > 0]
+
+
+def _given(node: Node, kind: str, entries: Entries) -> t.Iterator[Step]:
+    variable = VARIABLES[kind]
+    core = {(step.interface, step.step): step for step in CLEAN_STEPS} if kind == "clean" else {}
+    for entry in entries:
+        name, priority = entry["step"], entry.get("priority")
+        if priority is None and kind == "deploy":
+            raise InvalidRequestError(
+                f"The step '{name}' in {variable} has no priority.", node=node.name, hint="Say when it is to run."
+            )
+        reserved = RESERVED.get(name) if not entry.get("tasks") and not entry.get("interface") else None
+        interface = reserved[0] if reserved else entry.get("interface") or "deploy"
+        step = Step(interface, name, 50 if priority is None else priority, args=dict(entry.get("args") or {}))
+        if entry.get("tasks"):
+            _check_file(node, variable, name, entry["tasks"])
+            yield dataclasses.replace(step, in_band=True, tasks=entry["tasks"])
+        elif (interface, name) in core:
+            yield dataclasses.replace(core[interface, name], priority=step.priority, args=step.args)
+        elif (interface, name) in DRIVER_STEPS or (interface, name) in RESERVED.values():
+            yield step
+        else:
+            names = [".".join(key) for key in (*core, *DRIVER_STEPS)]
+            raise InvalidRequestError(
+                f"The step '{interface}.{name}' in {variable} does not exist.",
+                node=node.name,
+                hint=f"Name an Ansible file in 'tasks', or one of: {', '.join([*names, *RESERVED])}.",
+            )
+
+
+def _check_file(node: Node, variable: str, name: str, path: str) -> None:
+    if not Path(path).is_file():
+        raise InvalidRequestError(
+            f"The task file {path} of the step '{name}' in {variable} is not there.",
+            node=node.name,
+            hint="Correct the path; {{ inventory_dir }} and {{ playbook_dir }} help.",
+        )
+
+
+def _by_priority(steps: t.Iterable[Step]) -> list[Step]:
     return sorted(steps, key=lambda step: (-step.priority, _INTERFACE_RANK.index(step.interface), step.step))
 
 
-def _user_step(node: Node, entry: t.Mapping[str, t.Any]) -> Step:
-    name, interface, priority = entry["step"], entry.get("interface", "deploy"), entry["priority"]
-    args = dict(entry.get("args") or {})
-    if not entry.get("tasks"):
-        if (interface, name) not in DRIVER_STEPS:
+def _numbered(steps: t.Iterable[Step], node: Node) -> list[Step]:
+    """Return the steps with distinct keys.
+
+    :raises InvalidRequestError: a step is there twice that is not a reserved one.
+    """
+    seen: collections.Counter[str] = collections.Counter()
+    numbered = []
+    for step in steps:
+        seen[step.key] += 1
+        if seen[step.key] > 1 and step.step not in RESERVED:
             raise InvalidRequestError(
-                f"The step '{interface}.{name}' in bm_deploy_steps does not exist.",
-                node=node.name,
-                hint=f"Name an Ansible file in 'tasks', or one of: {', '.join('.'.join(key) for key in DRIVER_STEPS)}.",
+                f"The step '{step.key}' is there twice.", node=node.name, hint="Give each step its own name."
             )
-        return Step(interface, name, priority, args=args)
-    if node.deploy_interface != "direct" or priority not in _IN_BAND_SLOTS:
-        raise InvalidRequestError(
-            f"The step '{name}' in bm_deploy_steps runs in the ramdisk, which is not there at priority {priority}"
-            f" of the deploy interface '{node.deploy_interface}'.",
-            node=node.name,
-            hint="Choose a priority from 99 to 41 and bm_deploy_interface: direct.",
-        )
-    return Step(interface, name, priority, in_band=True, tasks=entry["tasks"], args=args)
+        numbered.append(dataclasses.replace(step, nth=seen[step.key]))
+    return numbered
+
+
+def _in_ramdisk(steps: list[Step], *after: Step) -> list[Step]:
+    """Return the steps, with the ramdisk around them where one needs it."""
+    return [START_RAMDISK, *steps, TEAR_DOWN_AGENT, *after] if any(step.in_band for step in steps) else steps
 
 
 def to_record(steps: t.Iterable[Step]) -> list[dict[str, t.Any]]:

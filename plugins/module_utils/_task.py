@@ -58,10 +58,10 @@ class Task:
         )
         record.provision_state, record.target_provision_state = transition.to, transition.target
         record.provision_updated_at = now
-        if event in _STARTING:
-            record.last_error = None
-        elif event == "fail":
+        if event == "fail" or transition.to.endswith(" failed"):
             record.last_error = message
+        elif event in _STARTING:
+            record.last_error = None
         self.transitions.append(f"{transition.state} -> {transition.to}")
         self._store.save(record, self._owner, entry)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Bring a node to the state deploying and make what its deployment needs."""
+"""Bring a node to a verb's working state and make what its work needs."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -10,17 +10,20 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: bm_prepare
-short_description: Bring a node to the state deploying and make what its deployment needs
+short_description: Bring a node to a verb's working state and make what its work needs
 version_added: 0.1.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
-  - Takes a node from the state it is in to C(deploying); one that the store has never seen from C(enroll) on, every transition recorded.
-  - Builds the config drive and the boot media, and keeps them on the controller until the deployment ends.
+  - Takes a node from the state it is in to the working state of O(verb), such as C(deploying); one that the store has never seen
+    from C(enroll) on, every transition recorded.
+  - A verb that the state, or a flag of the node, does not allow is refused before anything is touched.
+  - Builds the boot media, for a deployment also the config drive, and keeps them on the controller until the work ends.
   - Finds that nothing is to be done for a node that is C(active) with the wanted image, config drive and root disk.
-  - Goes on with the deployment of a run that died, at the first step that did not complete.
+  - Goes on with the work of a run that died, at the first step that did not complete.
 extends_documentation_fragment:
   - baremetal.lifecycle.node
   - baremetal.lifecycle.node.attributes
+  - baremetal.lifecycle.node.work
 attributes:
   diff_mode:
     support: full

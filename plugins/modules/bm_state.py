@@ -14,8 +14,9 @@ short_description: Read the state of a node, change it, or wait for it
 version_added: 0.1.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
-  - Reads the node's record; applies an event of the state machine; waits for a state within a limit; sets and clears maintenance.
-  - What is asked for is done in the order maintenance, event, wait.
+  - Reads the node's record; applies an event of the state machine; waits for a state within a limit; sets and clears the flags
+    maintenance, protected and retired; removes the record.
+  - What is asked for is done in the order flags, event, wait, remove.
 extends_documentation_fragment:
   - baremetal.lifecycle.node
   - baremetal.lifecycle.node.attributes
@@ -24,6 +25,7 @@ options:
     description:
       - Event of the state machine, or a verb that means one.
       - V(fail) of a node that has failed already, or on which nobody works, changes nothing.
+      - V(abort) and V(hold) of a node on which another run works are left as a request, which that run follows before its next step.
     type: str
     choices:
       [abort, active, adopt, clean, delete, deleted, deploy, done, fail, hold, inspect, manage,
@@ -32,11 +34,23 @@ options:
     description: Why, for O(event=fail).
     type: str
   maintenance:
-    description: Set the node aside, or take it back. A node in maintenance is not deployed.
+    description: Set the node aside, or take it back. A node in maintenance gets no work.
+    type: bool
+  protected:
+    description: Refuse rebuild, undeploy and delete. Can be set while the node is C(active) or C(rescue).
+    type: bool
+  retired:
+    description: The node is not deployed any more; undeployed and cleaned it becomes C(manageable). Can't be set while it is C(available).
     type: bool
   reason:
-    description: Why the node is set aside.
+    description: Why the flags are set.
     type: str
+  remove:
+    description:
+      - Remove the node's record; its history and its evidence stay.
+      - Allowed in C(enroll), C(manageable) and C(adopt failed), and not while it is protected.
+    type: bool
+    default: false
   wait_for:
     description: Wait until the node is in one of these states.
     type: list
@@ -150,6 +164,11 @@ error:
   returned: failure
   type: dict
   sample: {"type": "BMCConnectionError", "retryable": true, "hint": "Check bm_bmc.address, the BMC's network and its power."}
+requested:
+  description: What the run that works on the node was asked; null where nothing was.
+  returned: success
+  type: str
+  sample: abort
 known:
   description: Whether the store has seen the node.
   returned: success

@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - baremetal.lifecycle.node
   - baremetal.lifecycle.node.attributes
+  - baremetal.lifecycle.node.work
 """
 
 EXAMPLES = r"""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import _deployment as deployment
 from .. import _root_device as root_device
+from .. import _work as work
 from .._argspec import NODE_SPEC
 from .._errors import StepError
 from .._node import Node
@@ -34,7 +34,7 @@ def run(request: Request) -> Result:
     if request.check_mode:
         disk = root_device.choose(request.params["disks"], node.root_device, node.name)
         return {**state_of(request.store.get(node.name)), "device": root_device.path_of(disk), "disk": dict(disk)}
-    with deployment.hold(request) as task:
+    with work.hold(request, "deploy") as task:
         _check_firmware(node, request.params.get("hardware") or {})
         disk = root_device.choose(request.params["disks"], node.root_device, node.name)
         task.record.instance_info["disk"] = {key: disk.get(key) for key in _KEPT}

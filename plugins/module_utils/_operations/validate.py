@@ -1,4 +1,4 @@
-"""bm_validate: may and can this node be deployed? One verdict an interface; nothing is changed."""
+"""bm_validate: may and can this verb be done to the node? One verdict an interface; nothing is changed."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -7,28 +7,33 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 from .. import _image as image
-from .. import _steps as steps
 from .. import _task as tasks
-from .._argspec import NODE_SPEC
+from .._argspec import NODE_SPEC, WORK_SPEC
 from .._boot.registry import boot_interface
-from .._deployment import Plan, make_plan
-from .._errors import BareMetalError, BMCAuthenticationError, BMCConnectionError, InvalidRequestError
+from .._deployment import BEFORE_AVAILABLE, make_plan
+from .._errors import BareMetalError, BMCAuthenticationError, BMCConnectionError
 from .._request import Request, Result, state_of
+from .._verbs import VERBS
+from .._work import Plan, state_now
+from .._work import make_plan as make_work_plan
+from .prepare import wanted_steps
 
-ARGUMENT_SPEC = NODE_SPEC
+ARGUMENT_SPEC = {**NODE_SPEC, **WORK_SPEC}
 
 Verdict = dict[str, t.Any]
 
 
 def run(request: Request) -> Result:
-    """Return ``interfaces``: for each of node, deploy, power, management and boot a result and a reason.
+    """Return ``interfaces``: for each that the verb needs, of node, deploy, power, management and boot, a verdict.
+
+    ``clean_first``: whether a deployment has to make the node available, with automated cleaning, before it starts.
 
     :raises BareMetalError: the first cause, where any verdict is no.
     """
     record = request.store.get(request.node.name)
+    verb = VERBS[request.params["verb"]]
     checks: dict[str, t.Callable[[], object]] = {
         "node": lambda: _check_node(request),
         "deploy": lambda: _check_deploy(request),
@@ -39,6 +44,8 @@ def run(request: Request) -> Result:
     verdicts: dict[str, Verdict] = {}
     causes: list[BareMetalError] = []
     for name, check in checks.items():
+        if name not in verb.validates:
+            continue
         if any(isinstance(cause, (BMCAuthenticationError, BMCConnectionError)) for cause in causes):
             verdicts[name] = {"result": False, "reason": "not asked, since the BMC does not let us in"}
             continue
@@ -50,34 +57,33 @@ def run(request: Request) -> Result:
             causes.append(exc)
     if causes:
         raise causes[0]
-    return {**state_of(record), "interfaces": verdicts}
+    clean_first = verb.kind == "deploy" and request.node.automated_clean and state_now(record) in BEFORE_AVAILABLE
+    return {**state_of(record), "interfaces": verdicts, "clean_first": clean_first}
 
 
 def _check_node(request: Request) -> None:
+    """Check that the verb may start, and its steps; nothing else is worth asking where it may not."""
     record = request.store.get(request.node.name)
     if record is not None:
         tasks.check_maintenance(record)
         tasks.check_lock(record, request.owner)
-    if request.node.automated_clean:
-        raise InvalidRequestError(
-            "Automated cleaning does not exist yet.", node=request.node.name, hint="Set bm_automated_clean: false."
-        )
+    verb = VERBS[request.params["verb"]]
+    if verb.kind != "deploy":
+        make_work_plan(verb, request.node, record)
+    wanted_steps(request)
 
 
 def _check_deploy(request: Request) -> None:
     node = request.node
     plan: Plan = make_plan(node, request.store.get(node.name))
-    for step in steps.deploy_steps(node):
-        if step.tasks and not Path(step.tasks).is_file():
-            raise InvalidRequestError(
-                f"The task file {step.tasks} of the step '{step.step}' in bm_deploy_steps is not there.",
-                node=node.name,
-                hint="Correct the path; {{ inventory_dir }} and {{ playbook_dir }} help.",
-            )
     if plan.needed and node.image is not None and node.deploy_interface != "noop":
         image.inspect(node.image, node.name)
 
 
 def _check_boot(request: Request) -> None:
-    if request.node.deploy_interface != "noop":
+    """Check what the ramdisk is booted with, where the work has steps in it."""
+    needs_boot = request.node.deploy_interface != "noop"
+    if request.params["verb"] != "deploy":
+        needs_boot = any(step.in_band for step in wanted_steps(request))
+    if needs_boot:
         boot_interface(request.node, request.driver).check()

@@ -1,0 +1,244 @@
+"""What the run itself does for a step, over the BMC and on the controller; the rest is done in the ramdisk."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from . import _image as image
+from . import _inspection as inspection
+from . import _ramdisk_boot as ramdisk_boot
+from . import _states as states
+from . import _work as work
+from ._boot.registry import boot_interface
+from ._drivers import base
+from ._errors import BMCTimeoutError, InvalidRequestError, StepError
+from ._request import Request
+from ._task import Task
+from ._wait import wait_until
+
+POWER_OFF_TIMEOUT = 90.0
+"""Seconds for the ramdisk to power itself off, before the power is cut."""
+
+WAIT_INTERVAL = 5.0
+"""Seconds between two looks whether a waiting run is to stop."""
+
+
+def _deploy(request: Request, task: Task) -> None:
+    """Step deploy: start the ramdisk and wait for it, or start the media that are the instance, or do nothing."""
+    {"direct": ramdisk_boot.boot_ramdisk, "ramdisk": _boot_instance_media, "noop": lambda *dummy: None}[
+        request.node.deploy_interface
+    ](request, task)
+
+
+def _boot_instance_media(request: Request, task: Task) -> None:
+    node = request.node
+    if node.image is None:
+        raise InvalidRequestError("bm_image is missing.", node=node.name, hint="Set bm_image.url to the ISO.")
+    checksum = task.record.instance_info.get("image_checksum")
+    if checksum:
+        request.report("deploy: read the whole image to compare its checksum")
+        image.verify_whole(node.image, checksum, node.name)
+    ramdisk_boot.boot_from_media(request, task, node.image.url, persistent=True)
+
+
+def is_ramdisk_up(task: Task) -> bool:
+    """Say whether the ramdisk runs, as far as this work knows."""
+    return bool(task.record.driver_internal_info.get("ramdisk_up"))
+
+
+def ensure_ramdisk_is_up(request: Request, task: Task) -> None:
+    """Start the ramdisk again, where a step has ended it."""
+    if not is_ramdisk_up(task):
+        task.note("ramdisk", "started again: a step has ended it")
+        ramdisk_boot.boot_ramdisk(request, task)
+
+
+def power_with_ramdisk(request: Request, task: Task, step: str) -> None:
+    """Steps power_on, power_off and reboot while the ramdisk runs: it is started again, not the disk."""
+    if step == "power_off":
+        request.driver.power.set_power_state(base.POWER_OFF)
+        task.record.power_state = base.POWER_OFF
+        task.record.driver_internal_info["ramdisk_up"] = False
+    elif step == "reboot":
+        ramdisk_boot.boot_ramdisk(request, task)
+
+
+def wait(request: Request, task: Task, args: t.Mapping[str, t.Any]) -> None:
+    """Step wait: let ``seconds`` pass, keeping the reservation.
+
+    :raises AbortedError: somebody has asked for it.
+    """
+    seconds = args.get("seconds")
+    if not isinstance(seconds, (int, float)) or seconds < 0:
+        raise InvalidRequestError(
+            "The step 'wait' needs its seconds.", node=request.node.name, hint="Give it args: {seconds: 60}."
+        )
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        request.report(f"wait: {left:.0f} s are left")
+        time.sleep(min(left, WAIT_INTERVAL))
+        task.renew()
+        work.check_abort(request)
+
+
+def _set_instance_boot(request: Request, dummy: Task) -> None:
+    """After prepare_instance_boot: nothing else to boot from any more, and the disk from now on."""
+    publication = work.Files(request.node).publication
+    boot_interface(request.node, request.driver).clean_up(publication.url)
+    publication.remove()
+    request.driver.management.set_boot_device(base.DISK, mode=request.node.boot_mode, persistent=True)
+
+
+def _await_power_off(request: Request, task: Task) -> None:
+    """After tear_down_agent: the ramdisk powers itself off; one that hangs is cut off, its disks are flushed."""
+    power = request.driver.power
+    if request.driver.agent is None:
+        try:
+            request.report("tear_down_agent: waiting for the ramdisk to power off")
+            limit = min(POWER_OFF_TIMEOUT, request.node.bmc.power_timeout)
+            wait_until(power.get_power_state, base.POWER_OFF, what="power state", node=request.node.name, timeout=limit)
+        except BMCTimeoutError as exc:
+            task.note("power", f"cut: {exc.message}")
+    power.set_power_state(base.POWER_OFF)
+    task.record.power_state = base.POWER_OFF
+    task.record.driver_internal_info["ramdisk_up"] = False
+    if work.verb_of(task).kind != "deploy":
+        _forget_ramdisk(request)
+
+
+def _forget_ramdisk(request: Request) -> None:
+    """Take back what the ramdisk was booted from: the firmware's own order counts again."""
+    publication = work.Files(request.node).publication
+    boot_interface(request.node, request.driver).clean_up(publication.url)
+    publication.remove()
+    request.driver.management.clear_boot_device()
+
+
+def _boot_instance(request: Request, task: Task) -> None:
+    """Step boot_instance: power on, from the disk."""
+    if work.verb_of(task).kind != "deploy":
+        request.driver.management.set_boot_device(base.DISK, mode=request.node.boot_mode, persistent=True)
+    request.report("boot_instance: power on")
+    request.driver.power.set_power_state(base.POWER_ON)
+    task.record.power_state = base.POWER_ON
+
+
+def _verify_access(request: Request, task: Task) -> None:
+    """Prove that the BMC answers to the credentials."""
+    task.record.power_state = request.driver.power.get_power_state()
+
+
+def _verify_bmc(request: Request, task: Task) -> None:
+    """Step verify_bmc: prove it, and keep what the BMC says of itself, its firmware and boot mode among it."""
+    _verify_access(request, task)
+    _inspect_bmc(request, task)
+
+
+def _adopt(request: Request, task: Task) -> None:
+    """Step adopt: look, and touch nothing."""
+    task.record.power_state = request.driver.power.get_power_state()
+    task.note("adopted", f"as it is, {task.record.power_state}")
+
+
+def _leave_ramdisk(request: Request, task: Task) -> None:
+    """Step leave_ramdisk: power the rescue ramdisk off."""
+    request.driver.power.set_power_state(base.POWER_OFF)
+    task.record.power_state = base.POWER_OFF
+    _forget_ramdisk(request)
+    work.Files(request.node).remove_keys()
+
+
+def _tear_down_instance(request: Request, task: Task) -> None:
+    """Leave nothing of an instance but what is on its disks."""
+    node, files = request.node, work.Files(request.node)
+    request.report("undeploy: power off")
+    request.driver.power.set_power_state(base.POWER_OFF)
+    task.record.power_state = base.POWER_OFF
+    boot_interface(node, request.driver).clean_up(files.publication.url)
+    files.publication.remove()
+    request.driver.management.clear_boot_device()
+    files.remove_keys()
+    files.config_drive.unlink(missing_ok=True)
+    task.record.instance_info = {}
+    request.store.deallocate([node.name])
+    task.note("tear down", "instance powered off, nothing of it left on BMC and boot server")
+
+
+def _keep_evidence(request: Request, task: Task) -> None:
+    """After an erase: keep its evidence, also where it has failed.
+
+    :raises StepError: a disk could not be erased.
+    """
+    found = request.params["step_result"]
+    entry = work.current_step(task.record) or {}
+    for disk in found.get("evidence", []):
+        request.store.add_evidence(request.node.name, str(entry.get("step")), disk)
+    task.note("evidence", f"{len(found.get('evidence', []))} disks")
+    if found.get("failed"):
+        raise StepError(str(found.get("msg")), node=request.node.name, hint=str(found.get("hint") or ""))
+
+
+def _keep_facts(request: Request, task: Task) -> None:
+    """After an inspection in the ramdisk: keep what was found."""
+    _merge_facts(request, task, in_band=request.params["step_result"])
+
+
+def _inspect_bmc(request: Request, task: Task) -> None:
+    """Step inspect_bmc: keep what the BMC knows of the hardware."""
+    request.report("inspect: ask the BMC")
+    _merge_facts(request, task, out_of_band=request.driver.inspect.get_inventory() if request.driver.inspect else None)
+
+
+def _merge_facts(request: Request, task: Task, **found: dict[str, t.Any] | None) -> None:
+    """Put new facts beside those that are known, and compare all with what the inventory declares."""
+    node = request.node
+    known = {"out_of_band": None, "in_band": None, **task.record.inventory, **found}
+    facts = inspection.merge(known["out_of_band"], known["in_band"])
+    declared = {
+        "bm_boot_mac": node.boot_mac,
+        "bm_boot_mode": node.boot_mode,
+        "bm_properties": request.params.get("properties"),
+        "bm_root_device": dict(node.root_device),
+    }
+    task.record.inventory = {**facts, "differences": inspection.differences(declared, facts)}
+
+
+def _rescued(request: Request, dummy: Task) -> None:
+    """After rescue: the operator is let in; what the ramdisk came from is not needed any more."""
+    boot_interface(request.node, request.driver).clean_up(work.Files(request.node).publication.url)
+
+
+Handler = t.Callable[[Request, Task], None]
+
+RAMDISK_STARTS = frozenset({"deploy.deploy", "deploy.start_ramdisk"})
+"""Steps that start the ramdisk."""
+
+OUT_OF_BAND: dict[str, Handler] = {
+    "deploy.deploy": _deploy,
+    "deploy.start_ramdisk": ramdisk_boot.boot_ramdisk,
+    "deploy.boot_instance": _boot_instance,
+    "deploy.adopt": _adopt,
+    "deploy.leave_ramdisk": _leave_ramdisk,
+    "management.verify_bmc": _verify_bmc,
+    "management.inspect_bmc": _inspect_bmc,
+}
+"""Core steps that the run does itself."""
+
+AFTER_IN_BAND: dict[str, Handler] = {
+    "deploy.prepare_instance_boot": _set_instance_boot,
+    "deploy.tear_down_agent": _await_power_off,
+    "deploy.erase_devices_metadata": _keep_evidence,
+    "deploy.erase_devices_express": _keep_evidence,
+    "deploy.erase_devices": _keep_evidence,
+    "deploy.inspect": _keep_facts,
+    "deploy.rescue": _rescued,
+}
+"""What follows when a core step was done in the ramdisk."""
+
+LEAVING: dict[str, Handler] = {states.VERIFYING: _verify_access, states.DELETING: _tear_down_instance}
+"""What is done in a state on the way to a verb's work, before it is left."""

@@ -1,0 +1,247 @@
+"""A piece of work on a node, whatever its verb: its plan, its steps, and what it keeps on its controller."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+import typing as t
+from pathlib import Path
+
+from . import _states as states
+from . import _steps as steps
+from ._agent import Connection
+from ._boot.registry import boot_interface
+from ._drivers.base import POWER_OFF
+from ._errors import (
+    AbortedError,
+    BareMetalError,
+    BMCAuthenticationError,
+    BMCConnectionError,
+    BMCError,
+    InvalidRequestError,
+    InvalidStateError,
+)
+from ._machine import allowed_events
+from ._node import Node
+from ._publication import Publication
+from ._record import NodeRecord
+from ._request import Request
+from ._task import Task, acquire
+from ._verbs import VERBS, Verb
+
+FAILED = frozenset({states.ERROR, *(state for state in states.TARGETS if state.endswith(" failed"))})
+
+FORBIDDING = {
+    "protected": ("is protected", "Clear it with bm_state and protected: false, and bm_protected: false."),
+    "retired": ("is retired", "Clear it with bm_state and retired: false, if it is to be used again."),
+}
+"""Flags that forbid verbs: how an error says it, and what to do."""
+
+
+class Files:
+    """What work on a node keeps on its controller, for the owner of the run only."""
+
+    def __init__(self, node: Node) -> None:
+        self.folder = Path(node.state_dir) / node.name
+        self.config_drive = self.folder / "config_drive.b64"
+        self.publication = Publication(self.folder / "media.json")
+
+    def remove_keys(self) -> None:
+        """Remove the keys of a ramdisk that is gone. Idempotent."""
+        for name in ("ramdisk_key", "known_hosts"):
+            (self.folder / name).unlink(missing_ok=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a verb would do now: the events up to its working state, and whether it goes on with a dead run's work.
+
+    ``instance_info``: what the node's instance becomes; None where the verb leaves it as it is.
+    """
+
+    events: tuple[str, ...]
+    instance_info: dict[str, t.Any] | None = None
+    resume: bool = False
+
+    @property
+    def needed(self) -> bool:
+        """Whether anything is to be done."""
+        return bool(self.events) or self.resume
+
+
+def state_now(record: NodeRecord | None) -> str:
+    """Return the provision state; a node that the store has never seen is in the initial one."""
+    return record.provision_state if record else states.INITIAL_STATE
+
+
+def check_start(verb: Verb, node: Node, record: NodeRecord | None) -> None:
+    """Check that a verb may start, or go on, in the state found.
+
+    :raises InvalidStateError: it may not, or what a dead run left there belongs to another verb.
+    """
+    state = state_now(record)
+    if state not in verb.paths and state not in verb.reached:
+        raise InvalidStateError(
+            f"Node {node.name} is '{state}', where '{verb.name}' can't start.",
+            node=node.name,
+            hint=f"Allowed in '{state}': {', '.join(allowed_events(state)) or 'nothing'}."
+            f" '{verb.name}' starts in: {', '.join(verb.paths)}.",
+        )
+    begun = unfinished_verb(record)
+    if begun not in (None, verb.name) and state not in verb.reached:
+        raise InvalidStateError(
+            f"Node {node.name} is '{state}': a run of '{begun}' died there, and '{verb.name}' can't go on with it.",
+            node=node.name,
+            hint=f"Run '{begun}' again to finish it, or abort it.",
+        )
+
+
+def unfinished_verb(record: NodeRecord | None) -> str | None:
+    """Return the verb whose work was left half way by a run that died; None where nothing was."""
+    if record is None or current_step(record) is None:
+        return None
+    verb = VERBS.get(str(record.driver_internal_info.get("verb")))
+    return verb.name if verb and verb.paths.get(record.provision_state) in ((), ("resume",)) else None
+
+
+def check_flags(verb: Verb, node: Node, record: NodeRecord | None) -> None:
+    """Refuse a verb that a flag of the node forbids.
+
+    :raises InvalidRequestError: with the reason that was given for the flag.
+    """
+    for flag in verb.forbidden:
+        if getattr(record, flag, False) or getattr(node, flag, False):
+            what, hint = FORBIDDING[flag]
+            reason = getattr(record, f"{flag}_reason", None)
+            raise InvalidRequestError(
+                f"Node {node.name} {what}{f' ({reason})' if reason else ''}, which forbids '{verb.name}'.",
+                node=node.name,
+                hint=hint,
+            )
+
+
+def make_plan(verb: Verb, node: Node, record: NodeRecord | None) -> Plan:
+    """Decide from the state found what a verb does now; a deployment has its own plan.
+
+    :raises InvalidStateError: it can't start there.
+    :raises InvalidRequestError: the node is protected, or retired.
+    """
+    check_start(verb, node, record)
+    state = state_now(record)
+    if state in verb.reached:
+        return Plan(())
+    check_flags(verb, node, record)
+    events = verb.paths[state]
+    return Plan(events, resume=events in ((), ("resume",)))
+
+
+def hold(request: Request, purpose: str) -> t.ContextManager[Task]:
+    """Reserve a node for work; a failure tidies up. See _task.acquire."""
+    return acquire(
+        request.store,
+        request.node,
+        request.owner,
+        purpose,
+        timeout=request.reservation_timeout,
+        on_failure=abandon(request),
+    )
+
+
+def agent_answers(request: Request) -> tuple[bool, str]:
+    """Ask the ramdisk once; return whether it answers and what was seen."""
+    agent = request.driver.agent or Connection.of(request.node, Files(request.node).folder)
+    return agent.probe()
+
+
+def current_step(record: NodeRecord) -> dict[str, t.Any] | None:
+    """Return the first step that is not done, None after the last."""
+    return next((entry for entry in record.steps if entry["status"] != steps.DONE), None)
+
+
+def mark(task: Task, entry: dict[str, t.Any], status: str) -> None:
+    """Write down how far a step is; done comes with its seconds."""
+    entry["status"] = status
+    if status == steps.RUNNING:
+        entry["started_at"] = time.time()
+        task.note("step", f"{entry['step']} started")
+    elif status == steps.DONE:
+        seconds = round(time.time() - entry.pop("started_at", time.time()), 3)
+        entry["seconds"] = seconds
+        task.phases[entry["step"]] = seconds
+        task.note("step", f"{entry['step']} done", seconds=seconds)
+
+
+def check_abort(request: Request) -> None:
+    """Stop where somebody has asked the run to.
+
+    :raises AbortedError: saying who.
+    """
+    record = request.store.get(request.node.name)
+    if record is not None and record.requested == "abort":
+        request.store.request(record.name, None, None)
+        raise AbortedError(
+            f"Aborted on request of {record.requested_by}.", node=record.name, hint="Run the verb again to start anew."
+        )
+
+
+def add_counters(task: Task, request: Request) -> None:
+    """Add what this call did to the BMC to the work's own counters."""
+    info = task.record.driver_internal_info
+    info["bmc_requests"] = info.get("bmc_requests", 0) + request.driver.counters.bmc_requests
+    info["power_ons"] = info.get("power_ons", 0) + request.driver.counters.power_ons
+
+
+def totals(task: Task) -> dict[str, t.Any]:
+    """Return the whole work in figures, over all runs that it took."""
+    info = task.record.driver_internal_info
+    return {
+        "verb": info.get("verb"),
+        "bmc_requests": info.get("bmc_requests", 0),
+        "power_ons": info.get("power_ons", 0),
+        "phases": {entry["step"]: entry["seconds"] for entry in task.record.steps if "seconds" in entry},
+        "seconds": info.get("seconds"),
+    }
+
+
+def abandon(request: Request) -> t.Callable[[Task, BareMetalError], None]:
+    """Return what tidies up after failed work: no media, no keys, and nothing boots from a half-written disk.
+
+    A machine that this work has not started is left as it is.
+    """
+
+    def tidy(task: Task, exc: BareMetalError) -> None:
+        files = Files(request.node)
+        url = files.publication.url
+        try:
+            files.publication.remove()
+        except InvalidRequestError as left:
+            task.note("tidy up", left.message)
+        info = task.record.driver_internal_info
+        if task.record.provision_state not in FAILED or not info.pop("ramdisk_booted", False):
+            return
+        if not isinstance(exc, (BMCConnectionError, BMCAuthenticationError)):
+            with contextlib.suppress(BMCError):
+                request.driver.power.set_power_state(POWER_OFF)
+                task.record.power_state = POWER_OFF
+            with contextlib.suppress(BMCError):
+                boot_interface(request.node, request.driver).clean_up(url)
+                request.driver.management.clear_boot_device()
+        files.remove_keys()
+        task.note("tidy up", "machine powered off, nothing left to boot from")
+
+    return tidy
+
+
+def end_event(verb: Verb, record: NodeRecord) -> str:
+    """Return the event that ends a verb: a retired node that was cleaned does not become available."""
+    return "manage" if verb.kind == "clean" and record.retired else verb.end
+
+
+def verb_of(task: Task) -> Verb:
+    """Return the verb of the work that goes on."""
+    return VERBS[str(task.record.driver_internal_info["verb"])]
