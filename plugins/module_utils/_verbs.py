@@ -66,23 +66,6 @@ VERBS = {
             reached=frozenset(states.TARGETS) - {states.ENROLL, states.VERIFYING},
         ),
         Verb(
-            "manage",
-            "Takes a node back to manageable: from available, or after a failed clean, inspection or adoption.",
-            "Talks to the BMC only to verify a node that was never seen.",
-            _work(
-                states.VERIFYING,
-                None,
-                {
-                    states.ENROLL: ("manage",),
-                    states.AVAILABLE: ("manage",),
-                    states.CLEAN_FAILED: ("manage",),
-                    states.INSPECT_FAILED: ("manage",),
-                    states.ADOPT_FAILED: ("manage",),
-                },
-            ),
-            reached=frozenset({states.MANAGEABLE}),
-        ),
-        Verb(
             "inspect",
             "Reads the hardware from the BMC and in the ramdisk, keeps it with the node, and reports what differs"
             " from the inventory.",
@@ -116,7 +99,7 @@ VERBS = {
                     states.CLEAN_FAILED: ("manage", "provide"),
                 },
             ),
-            reached=frozenset({states.AVAILABLE, *_HAS_INSTANCE, states.DEPLOYING}),
+            reached=frozenset({states.AVAILABLE}),
             kind="clean",
             forbidden=("retired",),
             validates=_BOOTS,
