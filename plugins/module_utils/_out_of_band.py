@@ -17,6 +17,7 @@ from . import _work as work
 from ._boot.registry import boot_interface
 from ._drivers import base
 from ._errors import BMCTimeoutError, InvalidRequestError, StepError
+from ._record import HistoryEntry
 from ._request import Request
 from ._task import Task
 from ._wait import wait_until
@@ -165,7 +166,8 @@ def _tear_down_instance(request: Request, task: Task) -> None:
     files.remove_keys()
     files.config_drive.unlink(missing_ok=True)
     task.record.instance_info = {}
-    request.store.deallocate([node.name])
+    freed = HistoryEntry(node=node.name, event="deallocate", owner=request.owner, message="undeployed")
+    request.store.deallocate([node.name], freed)
     task.note("tear down", "instance powered off, nothing of it left on BMC and boot server")
 
 

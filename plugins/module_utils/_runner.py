@@ -19,8 +19,10 @@ from ._errors import BareMetalError, InvalidRequestError, NodeLockedError
 from ._node import Node, Params
 from ._request import Request, Result, be_silent, state_of
 from ._store import Store
+from ._store_request import StoreRequest
 
 Operation = t.Callable[[Request], Result]
+StoreOperation = t.Callable[[StoreRequest], Result]
 
 
 def execute(
@@ -33,7 +35,6 @@ def execute(
 ) -> Result:
     """Run an operation and return the module's result; ``failed`` and ``error`` are set where it failed."""
     name = params.get("name") or ""
-    store: Store | None = None
     result: Result = {
         "changed": False,
         "node": name,
@@ -42,7 +43,7 @@ def execute(
         "transitions": [],
         "phases": {},
     }
-    try:
+    with _told_in(result, node=name):
         node = Node.from_params(params)
         store = Store(store_url(params))
         with contextlib.closing(store), connect(node) as driver:
@@ -53,10 +54,25 @@ def execute(
                 raise
             finally:
                 result.update(bmc_requests=driver.counters.bmc_requests, power_ons=driver.counters.power_ons)
-    except BareMetalError as exc:
-        exc.node = exc.node or name
-        result.update(exc.to_result(), failed=True)
     return result
+
+
+def execute_on_store(operation: StoreOperation, params: Params, *, owner: str, check_mode: bool = False) -> Result:
+    """Run an operation that is about no single node, so without a driver; else as ``execute``."""
+    result: Result = {"changed": False}
+    with _told_in(result), contextlib.closing(Store(store_url(params))) as store:
+        result.update(operation(StoreRequest(params, store, owner, check_mode, result)))
+    return result
+
+
+@contextlib.contextmanager
+def _told_in(result: Result, *, node: str | None = None) -> t.Iterator[None]:
+    """Make an error of the block the end of ``result``."""
+    try:
+        yield
+    except BareMetalError as exc:
+        exc.node = exc.node or node
+        result.update(exc.to_result(), failed=True)
 
 
 def renew_reservation(params: Params, owner: str) -> None:
@@ -85,8 +101,21 @@ def store_url(params: Params) -> str:
     return params.get("store") or f"sqlite:///{os.path.expanduser(params['state_dir'])}/store.db"
 
 
-def run_module(operation: Operation, argument_spec: dict[str, t.Any]) -> None:
-    """Run an operation as an Ansible module; the run that it belongs to is given, or is the parent process."""
+def explain_option(message: str) -> Result:
+    """Return the failed result for options that Ansible has refused, of an operation that is about no single node."""
+    return InvalidRequestError(message, hint="See ansible-doc of the module.").to_result()
+
+
+def run_module(
+    operation: t.Callable[[t.Any], Result],
+    argument_spec: dict[str, t.Any],
+    *,
+    execute: t.Callable[..., Result] = execute,
+) -> None:
+    """Run an operation as an Ansible module; the run that it belongs to is given, or is the parent process.
+
+    :param execute: how: ``execute``, or ``execute_on_store``.
+    """
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
     owner = module.params["owner"] or str(owners.current_owner(os.getppid()))
     result = execute(operation, module.params, owner=owner, check_mode=module.check_mode)

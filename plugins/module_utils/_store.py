@@ -32,6 +32,8 @@ from ._wait import retry
 BUSY_TIMEOUT = 30
 """Seconds to wait for another writer of the same SQLite file."""
 
+ALLOCATION_LOCK_KEY = 0x626D616C
+"""Advisory lock of PostgreSQL that stands for all allocations ("bmal")."""
 
 _RESERVATION = ("reservation", "reservation_purpose", "reservation_since", "reservation_expires")
 _ALLOCATION = ("allocation", "allocated_at")
@@ -231,14 +233,27 @@ class Store:
                 connection.execute(self._history.insert().values(dataclasses.asdict(entry)))
         return gone == 1
 
-    def allocate(self, names: t.Sequence[str], allocation: str, *entries: HistoryEntry) -> bool:
-        """Keep available nodes for somebody, all or none in one transaction; say whether they could be had."""
+    def allocate(
+        self, names: t.Sequence[str], allocation: str, *entries: HistoryEntry, held: t.Collection[str] = ()
+    ) -> bool:
+        """Keep available nodes for somebody, all or none in one transaction; say whether they could be had.
+
+        :param held: what the allocation has already; where it has something else by now, nothing is taken.
+        """
         nodes = self._nodes
-        free = (nodes.c.allocation.is_(None), nodes.c.reservation.is_(None))
-        query = nodes.update().where(nodes.c.name.in_(names), nodes.c.provision_state == states.AVAILABLE, *free)
+        free = (
+            nodes.c.provision_state == states.AVAILABLE,
+            nodes.c.allocation.is_(None),
+            nodes.c.reservation.is_(None),
+            nodes.c.maintenance.is_(False),
+            nodes.c.retired.is_(False),
+        )
+        query = nodes.update().where(nodes.c.name.in_(names), *free)
         with self._translated(), self._engine.connect() as connection:
+            _lock_allocations(connection)
+            has = connection.execute(sa.select(nodes.c.name).where(nodes.c.allocation == allocation)).scalars().all()
             taken = connection.execute(query.values(allocation=allocation, allocated_at=time.time())).rowcount
-            if taken != len(names):
+            if taken != len(names) or set(has) != set(held):
                 connection.rollback()
                 return False
             for entry in entries:
@@ -246,12 +261,29 @@ class Store:
             connection.commit()
         return True
 
-    def deallocate(self, names: t.Sequence[str]) -> int:
-        """Give allocated nodes back; return how many were allocated. Idempotent."""
+    def deallocate(self, names: t.Sequence[str], *entries: HistoryEntry, allocation: str | None = None) -> int:
+        """Give allocated nodes back; return how many were allocated. Idempotent.
+
+        :param entries: history; only of nodes that are given back.
+        :param allocation: whose nodes; None for anybody's.
+        """
         nodes = self._nodes
-        query = nodes.update().where(nodes.c.name.in_(names), nodes.c.allocation.is_not(None))
+        whose = nodes.c.allocation.is_not(None) if allocation is None else nodes.c.allocation == allocation
+        query = sa.select(nodes.c.name).where(nodes.c.name.in_(names), whose)
         with self._transaction() as connection:
-            return connection.execute(query.values(dict.fromkeys(_ALLOCATION))).rowcount
+            _lock_allocations(connection)
+            has = connection.execute(query).scalars().all()
+            connection.execute(nodes.update().where(nodes.c.name.in_(has)).values(dict.fromkeys(_ALLOCATION)))
+            for entry in entries:
+                if entry.node in has:
+                    connection.execute(self._history.insert().values(dataclasses.asdict(entry)))
+        return len(has)
+
+
+def _lock_allocations(connection: sa.Connection) -> None:
+    """Let one run at a time change allocations, to the end of its transaction."""
+    if connection.dialect.name == "postgresql":  # SQLite's transaction has locked the whole file
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": ALLOCATION_LOCK_KEY})
 
 
 _JSON = frozenset({"instance_info", "driver_internal_info", "steps", "traits", "inventory"})

@@ -196,14 +196,14 @@ def add_counters(task: Task, request: Request) -> None:
     info["power_ons"] = info.get("power_ons", 0) + request.driver.counters.power_ons
 
 
-def totals(task: Task) -> dict[str, t.Any]:
-    """Return the whole work in figures, over all runs that it took."""
-    info = task.record.driver_internal_info
+def totals(record: NodeRecord) -> dict[str, t.Any]:
+    """Return the last work in figures, over all runs that it took."""
+    info = record.driver_internal_info
     return {
         "verb": info.get("verb"),
         "bmc_requests": info.get("bmc_requests", 0),
         "power_ons": info.get("power_ons", 0),
-        "phases": {entry["step"]: entry["seconds"] for entry in task.record.steps if "seconds" in entry},
+        "phases": {entry["step"]: entry["seconds"] for entry in record.steps if "seconds" in entry},
         "seconds": info.get("seconds"),
     }
 

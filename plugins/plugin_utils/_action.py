@@ -42,16 +42,32 @@ class OperationAction(ActionBase):
         try:
             dummy, params = self.validate_argument_spec(argument_spec=self.OPERATION.ARGUMENT_SPEC)
         except AnsibleActionFail as exc:
-            result.update(runner.explain(self._task.args, str(exc)), failed=True)
+            result.update(self.explain(str(exc)), failed=True)
             return result
         plain = json.loads(json.dumps(params))  # without Ansible's tagged types, which databases don't know
-        result.update(
-            runner.execute(
-                self.OPERATION.run,
-                plain,
-                owner=owner,
-                check_mode=self._task.check_mode,
-                report=lambda text: Display().display(f"{plain['name']}: {text}"),
-            )
-        )
+        result.update(self.execute(plain, owner))
         return result
+
+    def execute(self, params: dict[str, t.Any], owner: str) -> dict[str, t.Any]:
+        """Return the result of the operation."""
+        return runner.execute(
+            self.OPERATION.run,
+            params,
+            owner=owner,
+            check_mode=self._task.check_mode,
+            report=lambda text: Display().display(f"{params['name']}: {text}"),
+        )
+
+    def explain(self, message: str) -> dict[str, t.Any]:
+        """Return the failed result for options that Ansible has refused."""
+        return runner.explain(self._task.args, message)
+
+
+class StoreOperationAction(OperationAction):
+    """The same for an operation that is about no single node."""
+
+    def execute(self, params: dict[str, t.Any], owner: str) -> dict[str, t.Any]:
+        return runner.execute_on_store(self.OPERATION.run, params, owner=owner, check_mode=self._task.check_mode)
+
+    def explain(self, message: str) -> dict[str, t.Any]:
+        return runner.explain_option(message)

@@ -93,7 +93,8 @@ def test_write_the_page(deployed: t.Any, lab: t.Any) -> None:
         cells += [f"{seconds[f'deploy.{step}']:.0f}" for step in STEPS]
         cells += [f"{info['seconds']:.0f}", str(info["bmc_requests"])]
         rows.append(f"| {' | '.join(cells)} |\n")
-    machine = f"\n{os.cpu_count()} processors, Python {platform.python_version()}; nothing else was running.\n"
+    load = f"load average of the last 15 minutes {os.getloadavg()[2]:.1f}"
+    machine = f"\n{os.cpu_count()} processors, Python {platform.python_version()}, {load}.\n"
     PAGE.write_text(HEAD + "".join(rows) + machine)
 
 

@@ -43,6 +43,7 @@ def run(request: Request) -> Result:
     wanted_steps(request)
     with work.hold(request, verb.name) as task:
         plan = plan_for(request, verb, task.record)
+        task.record.resource_class, task.record.traits = request.node.resource_class, list(request.node.traits)
         if not plan.needed:
             task.record.power_state = request.driver.power.get_power_state()
             return task_result(task, changed=False, needed=False, in_band_steps=[])
@@ -93,14 +94,13 @@ def _advance(request: Request, task: tasks.Task, event: str) -> None:
 
 def _begin(request: Request, task: tasks.Task, plan: work.Plan, all_steps: list[steps.Step]) -> None:
     """Replace what the record holds of older work, without saving: a dead run must not leave a mixture."""
-    record, node = task.record, request.node
+    record = task.record
     record.steps = steps.to_record(all_steps)
     record.driver_internal_info = {
         "verb": request.params["verb"],
-        "deployment": f"{node.name}-{int(time.time())}",
+        "deployment": f"{request.node.name}-{int(time.time())}",
         "started_at": time.time(),
     }
-    record.resource_class, record.traits = node.resource_class, list(node.traits)
     if plan.instance_info is not None:
         record.instance_info = plan.instance_info
 

@@ -67,7 +67,7 @@ def run(request: Request) -> Result:
             next_step=next_step,
             held=held,
             root_device=_root_device(task),
-            work=work.totals(task),
+            work=work.totals(task.record),
         )
 
 

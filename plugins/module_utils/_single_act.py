@@ -1,0 +1,73 @@
+"""A single act on a node, outside of any work: how it holds the node, and what it gives back."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import time
+import typing as t
+
+from . import _machine as machine
+from . import _task as tasks
+from ._errors import BareMetalError, NodeLockedError, StoreError
+from ._record import NodeRecord
+from ._request import Request, Result, state_of
+
+
+def check_free(request: Request) -> NodeRecord | None:
+    """Return the node's record, None where the store has never seen it, before anything is asked of its BMC.
+
+    :raises NodeLockedError: another live run holds it.
+    """
+    record = request.store.get(request.node.name)
+    if record is not None:
+        tasks.check_lock(record, request.owner)
+    return record
+
+
+@contextlib.contextmanager
+def hold(request: Request, purpose: str) -> t.Iterator[tasks.Task]:
+    """Reserve a node for one act, also one in maintenance: operators repair machines there.
+
+    An error is noted, and changes no state. What a run has left half done stays what it is: it does not fail,
+    and its reservation is given back, so that the next run goes on with it as if there had been no act.
+
+    :param purpose: what for, in a word; shown to whom it locks out.
+    :raises NodeLockedError: another live run holds it.
+    """
+    node, store, owner = request.node, request.store, request.owner
+    found = store.get(node.name)
+    failure: BareMetalError | None = None
+    with tasks.acquire(store, node, owner, purpose, timeout=request.reservation_timeout, in_maintenance=True) as task:
+        try:
+            yield task
+        except BareMetalError as exc:
+            failure = exc
+            with contextlib.suppress(NodeLockedError, StoreError):  # the first cause is told
+                task.note("error", exc.message)
+    if machine.is_working(task.record.provision_state):
+        _give_back(request, task, found)
+    if failure:
+        raise failure
+
+
+def _give_back(request: Request, task: tasks.Task, found: NodeRecord | None) -> None:
+    """Make the reservation what it was: that of a dead run, that of this run for its own work, or none."""
+    if found is None or found.reservation is None:
+        task.release()
+        return
+    left = max(0.0, (found.reservation_expires or 0) - time.time())
+    purpose = found.reservation_purpose or ""
+    request.store.reserve(request.node.name, found.reservation, purpose, left, instead_of=request.owner)
+
+
+def result_of(request: Request, changed: bool, before: Result, after: Result) -> Result:
+    """Return the result of a single act, with what it changes as a diff."""
+    return {
+        **state_of(request.store.get(request.node.name)),
+        "changed": changed,
+        "diff": {"before": before, "after": after},
+    }

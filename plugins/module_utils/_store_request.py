@@ -1,0 +1,28 @@
+"""One call of an operation that is about no single node: the store alone, no driver."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ._request import Result
+from ._store import Store
+
+
+@dataclasses.dataclass(frozen=True)
+class StoreRequest:
+    """What such an operation works with.
+
+    ``owner`` stands for the run; ``params`` are the module's options; ``result`` is for what is to be told also
+    where the operation fails.
+    """
+
+    params: t.Mapping[str, t.Any]
+    store: Store
+    owner: str
+    check_mode: bool
+    result: Result = dataclasses.field(default_factory=dict)

@@ -1,0 +1,196 @@
+"""Every verb on fake nodes: the states that it passes, what it asks of the machine, what it leaves."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import typing as t
+
+import pytest
+import yaml
+
+NODE = ("-l", "node01")
+
+
+def passed(site: t.Any, since: int = 0) -> list[str]:
+    """The states that the node went through, each once named."""
+    return [entry.to_state for entry in site.history()[since:] if entry.from_state]
+
+
+def play(site: t.Any, playbook: str, *, code: int = 0, **variables: t.Any) -> t.Any:
+    run = site.play(f"{playbook}.yml", *NODE, **variables)
+    assert run.code == code, run.output
+    return run
+
+
+def test_a_whole_life(site: t.Any) -> None:
+    site.make_disk()
+    site.script(inventory={"memory_mb": 4096, "firmware": {"bios": "1.2", "bmc": "3.4"}})
+    play(site, "enroll", bm_resource_class="small", bm_traits=["CUSTOM_LAB"])
+    record = site.record()
+    assert (record.provision_state, record.resource_class, record.traits) == ("manageable", "small", ["CUSTOM_LAB"])
+    assert record.inventory["out_of_band"]["firmware"] == {"bios": "1.2", "bmc": "3.4"}
+    assert site.machine()["calls"] == []
+    assert play(site, "enroll").changed == 0
+
+    reports = site.folder / "reports"
+    reports.mkdir()
+    run = play(site, "inspect", bm_properties={"vendor": "Nobody"}, inspect_node_json_dir=str(reports))
+    facts = json.loads((reports / "node01.json").read_text())
+    assert [difference["variable"] for difference in facts["differences"]] == ["bm_properties.vendor"]
+    assert "bm_properties.vendor is Nobody" in run.text
+    assert facts["in_band"]["disks"][0]["name"] == str(site.disk())
+    assert site.machine()["power_state"] == "power off"
+
+    play(site, "clean", clean_node_steps=[{"step": "erase_devices"}], clean_node_report_dir=str(reports))
+    assert site.disk().read_bytes().count(0) == site.disk().stat().st_size
+    assert "overwrite" in (reports / "node01.txt").read_text()
+    play(site, "provide")
+    assert site.record().provision_state == "available"
+    assert play(site, "provide").changed == 0
+
+    assert site.deploy().code == 0
+    play(site, "rescue", rescue_node_ssh_keys=["ssh-ed25519 AAAA operator"])
+    assert site.record().provision_state == "rescue"
+    assert site.machine()["booted_from"] == "cdrom"
+    assert site.machine()["media"] is None
+    assert play(site, "rescue", rescue_node_ssh_keys=["ssh-ed25519 AAAA operator"]).changed == 0
+    play(site, "unrescue")
+    assert site.record().provision_state == "active"
+    assert site.machine()["booted_from"] == "disk"
+    assert site.deploy().changed == 0, "the instance is the one that was deployed"
+
+    before = len(site.history())
+    play(site, "undeploy", bm_automated_clean=True)
+    assert passed(site, before) == ["deleting", "cleaning", "clean wait", "cleaning", "available"]
+    assert site.machine()["power_state"] == "power off"
+    assert site.machine()["boot_device"] is None
+    assert site.record().instance_info == {}
+    assert play(site, "undeploy").changed == 0
+
+
+def test_adoption_touches_nothing_and_a_deployment_of_the_same_image_finds_nothing_to_do(site: t.Any) -> None:
+    site.script(power_state="power on")
+    play(site, "enroll")
+    play(site, "adopt")
+    assert site.record().provision_state == "active"
+    assert site.machine()["calls"] == []
+    assert site.deploy().changed == 0
+
+
+def test_service_steps_run_in_the_ramdisk_and_the_instance_comes_back(site: t.Any) -> None:
+    site.make_disk()
+    assert site.deploy().code == 0
+    trace, tasks = site.folder / "trace", site.folder / "step.yml"
+    task = {"name": "Leave a trace", "ansible.builtin.shell": f'echo "{{{{ step_args.word }}}}" >> {trace}'}
+    tasks.write_text(yaml.safe_dump([task]))
+    steps = [
+        {"step": "first", "tasks": str(tasks), "args": {"word": "first"}},
+        {"step": "wait", "args": {"seconds": 0.1}},
+        {"step": "reboot"},
+        {"step": "second", "tasks": str(tasks), "args": {"word": "second"}},
+    ]
+    template = {"CUSTOM_LAB": {"service_steps": [{"step": "third", "tasks": str(tasks), "args": {"word": "third"}}]}}
+    started = len(site.machine()["calls"])
+    play(site, "service", service_node_steps=steps)
+    assert trace.read_text().split() == ["first", "second"]
+    calls = site.machine()["calls"][started:]
+    assert calls.count("set_power_state power on") == 3, "ramdisk, ramdisk again, instance"
+    assert calls[0] == "set_power_state power off soft"
+    assert (site.machine()["booted_from"], site.record().provision_state) == ("disk", "active")
+    play(site, "service", bm_step_templates=template, bm_traits=["CUSTOM_LAB", "CUSTOM_OTHER"])
+    assert trace.read_text().split() == ["first", "second", "third"]
+
+
+def test_held_work_goes_on_where_it_stopped(site: t.Any) -> None:
+    site.make_disk()
+    play(site, "enroll")
+    trace, tasks = site.folder / "trace", site.folder / "step.yml"
+    tasks.write_text(yaml.safe_dump([{"name": "Leave a trace", "ansible.builtin.shell": f"echo again >> {trace}"}]))
+    steps = [{"step": "once", "tasks": str(tasks)}, {"step": "hold"}, {"step": "erase_devices_metadata"}]
+    play(site, "clean", clean_node_steps=steps)
+    assert site.record().provision_state == "clean hold"
+    assert site.record().reservation is None
+    assert "is 'clean hold', where 'clean' can't start" in play(site, "clean", code=2, clean_node_steps=steps).text
+    play(site, "unhold")
+    play(site, "clean", clean_node_steps=steps)
+    assert site.record().provision_state == "manageable"
+    assert trace.read_text().split() == ["again"], "what was done before the hold is not done again"
+    assert site.machine()["calls"].count("set_power_state power on") == 1, "the ramdisk stayed up"
+
+
+def await_step(site: t.Any, step: str) -> None:
+    deadline = time.monotonic() + 120
+    while not (record := site.record()) or not any(
+        entry["step"] == step and entry["status"] == "running" for entry in record.steps
+    ):
+        assert time.monotonic() < deadline, f"{step} did not start"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(("request_", "state"), [("abort", "clean failed"), ("hold", "clean hold")])
+def test_a_live_run_follows_a_request_between_two_steps(site: t.Any, request_: str, state: str) -> None:
+    site.make_disk()
+    play(site, "enroll")
+    tasks = site.folder / "step.yml"
+    tasks.write_text(yaml.safe_dump([{"name": "Take time", "ansible.builtin.command": "sleep 15"}]))
+    steps = [{"step": "slow", "tasks": str(tasks)}, {"step": "erase_devices"}]
+    content = site.disk().read_bytes()
+    running = site.start("clean.yml", *NODE, clean_node_steps=steps)
+    await_step(site, "deploy.slow")
+    assert play(site, request_).changed == 1
+    output, dummy = running.communicate(timeout=300)
+    assert site.record().provision_state == state, output
+    assert site.disk().read_bytes() == content, "the next step was not begun"
+    if request_ == "abort":
+        assert "Aborted on request of" in site.record().last_error
+        assert site.machine()["power_state"] == "power off"
+
+
+def test_a_dead_cleaning_is_gone_on_with_or_aborted(site: t.Any) -> None:
+    site.make_disk()
+    play(site, "enroll")
+    tasks = site.folder / "step.yml"
+    tasks.write_text(yaml.safe_dump([{"name": "Take time", "ansible.builtin.command": "sleep 60"}]))
+    steps = [{"step": "erase_devices_metadata"}, {"step": "slow", "tasks": str(tasks)}]
+    running = site.start("clean.yml", *NODE, clean_node_steps=steps)
+    await_step(site, "deploy.slow")
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate(timeout=60)
+    assert "a run of 'clean' died there" in play(site, "provide", code=2).text
+    assert site.record().provision_state == "cleaning"
+    tasks.write_text(yaml.safe_dump([{"name": "Take none", "ansible.builtin.command": "true"}]))
+    play(site, "clean", clean_node_steps=steps)
+    assert site.record().provision_state == "manageable"
+    assert len([entry for entry in site.history() if entry.event == "evidence"]) == 1, "it was erased once"
+
+
+def test_a_deployment_cleans_first_where_that_is_automated(site: t.Any) -> None:
+    site.make_disk()
+    run = site.deploy(bm_automated_clean=True)
+    assert run.code == 0, run.output
+    assert passed(site) == [
+        *("verifying", "manageable", "cleaning", "clean wait", "cleaning", "available"),
+        *("deploying", "wait call-back", "deploying", "active"),
+    ]
+
+
+def test_a_disk_that_can_not_be_erased_fails_the_node_and_its_evidence_stays(site: t.Any) -> None:
+    site.make_disk()
+    play(site, "enroll")
+    steps = [{"step": "erase_devices", "args": {"disks": ["/dev/nowhere"]}}]
+    run = play(site, "clean", code=2, clean_node_steps=steps)
+    assert "/dev/nowhere" in run.text
+    assert site.record().provision_state == "clean failed"
+    assert "/dev/nowhere" in site.record().last_error
+    play(site, "manage")
+    assert site.record().provision_state == "manageable"
+    play(site, "delete")
+    assert site.record() is None
+    assert [entry.event for entry in site.history()][-1] == "remove", "the history outlives the record"
