@@ -74,6 +74,10 @@ def test_allocate_deploy_and_give_back(site: t.Any) -> None:
     states = {node: site.record(node).provision_state for node in NODES}
     assert states == {node: "active" if node in kept else "available" for node in NODES}
 
+    whole = site.play("deploy_allocated.yml", *WEB, "-e", "count=2", **noop)
+    assert (whole.code, whole.changed) == (0, 0), whole.output
+    assert "Provision the node" in whole.output
+
     back = site.play("deallocate.yml", "-e", "allocation=web", **noop)
     assert (back.code, back.changed) == (0, 1), back.output
     assert f"given back: {', '.join(kept)}" in back.text

@@ -98,6 +98,8 @@ def _run_until_in_band(request: Request, task: tasks.Task) -> tuple[dict[str, t.
             )
         task.renew()
         work.check_abort(request)
+        if _is_hold_requested(request):
+            return None, True
         if step.key == steps.TEAR_DOWN_AGENT.key and not out_of_band.is_ramdisk_up(task):
             _complete(request, task, step.key)  # a step has ended the ramdisk before
             continue
@@ -108,7 +110,7 @@ def _run_until_in_band(request: Request, task: tasks.Task) -> tuple[dict[str, t.
             return {"step": step.key, "name": step.step, "tasks": step.tasks}, False
         held = _run_step(request, task, step)
         work.mark(task, entry, steps.DONE)
-        if held or _is_hold_requested(request):
+        if held:
             return None, True
     return None, False
 
@@ -140,9 +142,9 @@ def _run_driver_step(request: Request, step: steps.Step) -> None:
 
 
 def _is_hold_requested(request: Request) -> bool:
-    """Say whether somebody has asked the run to hold, where steps are left; the request is answered then."""
+    """Say whether somebody has asked the run to hold; the request is answered then."""
     record = request.store.get(request.node.name)
-    if record is None or record.requested != "hold" or work.current_step(record) is None:
+    if record is None or record.requested != "hold":
         return False
     request.store.request(record.name, None, None)
     return True

@@ -99,6 +99,8 @@ def _apply(request: Request) -> tuple[list[str], str | None]:
         return [], None  # it has failed already, or never began: the first cause stands
     if record is not None and event in ("abort", "hold") and machine.is_working(state):
         if _is_held_by_a_live_run(record, request.owner):
+            if event == "hold":
+                machine.advance(state, event, node=record.name)  # not every work can be held
             return [], _ask(request, record, event)
         if event == "abort":  # what a dead run left: nobody else will fail it
             event = "fail"
