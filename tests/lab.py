@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
 import typing as t
+import urllib.request
 from pathlib import Path
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
@@ -124,13 +127,36 @@ class Lab:
         finally:
             store.close()
 
-    def messages(self) -> list[str]:
-        """What the history says since the last deployment began."""
+    def history(self, node: str = NODE) -> list[t.Any]:
+        """A node's history."""
         store = self._store()
         try:
-            entries = store.history(NODE)
+            return store.history(node)
         finally:
             store.close()
+
+    def evidence(self, node: str = NODE) -> list[dict[str, t.Any]]:
+        """What was kept as evidence of erased disks."""
+        store = self._store()
+        try:
+            return [entry["content"] for entry in store.evidence(node)]
+        finally:
+            store.close()
+
+    def redfish(self, path: str) -> dict[str, t.Any]:
+        """Ask a BMC without the driver."""
+        context = ssl.create_default_context(cafile=str(ROOT / ".lab" / "tls" / "ca.pem"))
+        password = (ROOT / ".lab" / "bmc-password").read_text().strip()
+        token = base64.b64encode(f"admin:{password}".encode()).decode()
+        request = urllib.request.Request(
+            f"https://198.18.77.2:8443/redfish/v1/{path}", headers={"Authorization": f"Basic {token}"}
+        )
+        with urllib.request.urlopen(request, context=context, timeout=30) as answer:
+            return t.cast("dict[str, t.Any]", json.loads(answer.read()))
+
+    def messages(self) -> list[str]:
+        """What the history says since the last deployment began."""
+        entries = self.history()
         begun = max(i for i, entry in enumerate(entries) if entry.event == "deployment")
         return [f"{entry.event}: {entry.message}" for entry in entries[begun:]]
 

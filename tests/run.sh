@@ -5,6 +5,7 @@
 # tests/run.sh check   what a developer runs before each commit: formatting, lint, types, unit tests
 # tests/run.sh test    everything that CI runs
 # tests/run.sh matrix  every kind of machine; writes docs/matrix.md
+# tests/run.sh life    every verb on one machine
 # tests/run.sh PART    one part: see PARTS below
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +14,7 @@ unset ANSIBLE_CONFIG
 
 CHECK="ruff types unit"
 TEST="$CHECK lint sanity artifact integration molecule e2e"
-PARTS="$TEST matrix"
+PARTS="$TEST matrix life"
 
 part_ruff() { ruff format --check . && ruff check .; }
 part_types() { mypy; }
@@ -24,6 +25,7 @@ part_artifact() { tests/artifact.sh; }
 part_integration() { pytest -q -n 2 tests/integration; }
 part_molecule() { molecule test; }
 part_e2e() { pytest -v -x --durations=0 tests/e2e; }
+part_life() { pytest -v -x --durations=0 tests/life; }
 part_matrix() { pytest -v --durations=0 tests/matrix; }
 
 run() {

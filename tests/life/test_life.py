@@ -1,0 +1,147 @@
+"""The whole life of one lab machine, each verb a playbook, from its first sight to available again."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+SYSTEM = "b0a70000-0000-4000-8000-000000000001"
+WEB = "http://198.18.77.2:8080/images"
+OTHER_IMAGE = {"url": f"{WEB}/debian-12-b.raw.zst", "checksum": f"{WEB}/SHA256SUMS"}
+MARKER = "/etc/baremetal-lifecycle-ramdisk"
+
+HISTORY = [
+    *("verifying", "manageable"),  # enroll
+    *("inspecting", "inspect wait", "inspecting", "manageable"),
+    *("cleaning", "clean wait", "cleaning", "manageable"),
+    *("cleaning", "available"),  # provide
+    *("deploying", "wait call-back", "deploying", "active"),
+    *("rescuing", "rescue wait", "rescuing", "rescue"),
+    *("unrescuing", "active"),
+    *("servicing", "service wait", "servicing", "active"),
+    *("deploying", "wait call-back", "deploying", "active"),  # rebuild
+    *("deleting", "cleaning", "clean wait", "cleaning", "available"),  # undeploy
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where reports go, with an operator's key and a service step."""
+    path = tmp_path_factory.mktemp("life")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path / "operator"], check=True)
+    task = {"name": "Read the label of the first partition", "ansible.builtin.command": "lsblk --noheadings /dev/vda"}
+    (path / "service.yml").write_text(yaml.safe_dump([task]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def played(lab: t.Any, folder: Path) -> dict[str, float]:
+    """Seconds of each verb."""
+    assert lab.make("lab-up", "NODES=node01").code == 0
+    return {}
+
+
+def play(lab: t.Any, played: dict[str, float], playbook: str, state: str, **variables: t.Any) -> str:
+    """Play a verb; it has to end in a state, and done again change nothing where it is idempotent."""
+    started = time.monotonic()
+    run = lab.playbook(playbook, **variables)
+    played[playbook] = round(time.monotonic() - started, 1)
+    assert run.code == 0, run.output
+    assert lab.record().provision_state == state
+    return t.cast(str, run.output)
+
+
+def test_enroll(lab: t.Any, played: dict[str, float]) -> None:
+    play(lab, played, "enroll", "manageable", bm_resource_class="lab")
+    facts = lab.record().inventory["out_of_band"]
+    assert facts["system"]["uuid"] == SYSTEM
+    assert facts["nics"][0]["mac"] == "52:54:00:77:00:01"
+    assert "changed=0" in play(lab, played, "enroll", "manageable", bm_resource_class="lab")
+
+
+def test_inspect(lab: t.Any, played: dict[str, float], folder: Path) -> None:
+    output = play(
+        lab, played, "inspect", "manageable", inspect_node_json_dir=str(folder), bm_properties={"cpu_arch": "sparc"}
+    )
+    facts = json.loads((folder / "node01.json").read_text())
+    assert [disk["serial"] for disk in facts["in_band"]["disks"]] == ["BMLAB01"]
+    assert facts["in_band"]["hardware"]["boot_mode"] == "uefi"
+    assert facts["in_band"]["hardware"]["pci"]
+    assert [difference["variable"] for difference in facts["differences"]] == ["bm_properties.cpu_arch"]
+    assert "bm_properties.cpu_arch is sparc" in output
+    assert lab.redfish(f"Systems/{SYSTEM}")["PowerState"] == "Off"
+
+
+def test_clean(lab: t.Any, played: dict[str, float], folder: Path) -> None:
+    steps = [{"step": "erase_devices_metadata"}, {"step": "erase_devices", "args": {"disks": ["BMLAB01"]}}]
+    play(lab, played, "clean", "manageable", clean_node_steps=steps, clean_node_report_dir=str(folder))
+    metadata, full = lab.evidence()
+    assert (metadata["level"], metadata["result"], metadata["verification"]["result"]) == (
+        "metadata",
+        "erased",
+        "no signature",
+    )
+    assert (full["serial"], full["level"], full["result"]) == ("BMLAB01", "full", "erased")
+    assert full["verification"]["result"] == "zeros"
+    assert "BMLAB01" in (folder / "node01.txt").read_text()
+    assert lab.read_disk_head() == bytes(1024**2)
+
+
+def test_provide_and_deploy(lab: t.Any, played: dict[str, float]) -> None:
+    play(lab, played, "provide", "available")
+    play(lab, played, "deploy", "active")
+    assert "status: done" in lab.ssh("cloud-init status --wait --long")
+
+
+def test_rescue(lab: t.Any, played: dict[str, float], folder: Path) -> None:
+    key = folder / "operator"
+    play(lab, played, "rescue", "rescue", rescue_node_ssh_keys=[key.with_suffix(".pub").read_text().strip()])
+    assert lab.ssh(f"test -e {MARKER} && echo ramdisk", key=key) == "ramdisk"
+    assert lab.ssh("findmnt --noheadings --source /dev/vda1 || echo not mounted", key=key) == "not mounted"
+    assert lab.published() == []
+    assert lab.redfish(f"Managers/{SYSTEM}/VirtualMedia/Cd")["Inserted"] is False
+
+
+def test_unrescue(lab: t.Any, played: dict[str, float]) -> None:
+    play(lab, played, "unrescue", "active")
+    assert lab.ssh(f"test -e {MARKER} || hostname") == "node01"
+
+
+def test_service(lab: t.Any, played: dict[str, float], folder: Path) -> None:
+    before = lab.ssh("cat /etc/machine-id")
+    steps = [{"step": "look", "tasks": str(folder / "service.yml")}, {"step": "wait", "args": {"seconds": 1}}]
+    play(lab, played, "service", "active", service_node_steps=steps)
+    assert lab.ssh("cat /etc/machine-id") == before
+    assert lab.deploy().output.rpartition("PLAY RECAP")[2].count("changed=0") == 1, "it is the same instance"
+
+
+def test_rebuild_with_another_image(lab: t.Any, played: dict[str, float]) -> None:
+    before = lab.ssh("cat /etc/machine-id")
+    play(lab, played, "rebuild", "active", bm_image=OTHER_IMAGE)
+    assert lab.ssh("cat /etc/machine-id") != before
+
+
+def test_undeploy_leaves_nothing_behind(lab: t.Any, played: dict[str, float]) -> None:
+    play(lab, played, "undeploy", "available", bm_automated_clean=True)
+    assert lab.evidence()[-1]["verification"]["result"] == "no signature"
+    assert lab.published() == []
+    system = lab.redfish(f"Systems/{SYSTEM}")
+    assert (system["PowerState"], system["Boot"]["BootSourceOverrideEnabled"]) == ("Off", "Disabled")
+    assert lab.redfish(f"Managers/{SYSTEM}/VirtualMedia/Cd")["Inserted"] is False
+    record = lab.record()
+    assert (record.instance_info, record.reservation, record.last_error) == ({}, None, None)
+    print("seconds:", played)
+
+
+def test_the_history_shows_every_transition(lab: t.Any) -> None:
+    assert [entry.to_state for entry in lab.history() if entry.from_state] == HISTORY
