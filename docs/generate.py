@@ -20,6 +20,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".collections"))
 
+from role_options import OTHER_ENTRY_POINTS, ROLE_OPTIONS
+
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _states as states
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._schema import HOST_VARIABLES
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._verbs import VERBS
@@ -111,81 +113,11 @@ def variables_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _option(kind: str, description: str, **more: t.Any) -> dict[str, t.Any]:
-    return {"type": kind, "description": description, **more}
+class _Indenting(yaml.SafeDumper):
+    """Indents lists, as ansible-lint wants it."""
 
-
-ROLE_OPTIONS: dict[str, dict[str, dict[str, t.Any]]] = {
-    "provision_node": {
-        "verb": _option("str", "What is done to the node; see docs/verbs.md.", default="deploy", choices=list(VERBS)),
-        "steps": _option(
-            "list", "For clean and service, exactly these steps in this order.", default=[], elements="dict"
-        ),
-        "in_band": _option("bool", "For inspect, whether the hardware is read in the ramdisk too.", default=True),
-        "write_throttle": _option(
-            "int", "How many nodes of the play write their image at the same time; 0 sets no limit.", default=0
-        ),
-        "lldp_timeout": _option("float", "For inspect, seconds to listen for LLDP neighbours.", default=0),
-        "rescue_ssh_keys": _option("list", "For rescue, public keys that may log in.", default=[], elements="str"),
-        "rescue_password": _option("str", "For rescue, root's password.", default="", no_log=True),
-    },
-    "clean_node": {
-        "steps": _option("list", "The steps, in this order.", default=[], elements="dict"),
-        "report_dir": _option("str", "Folder on the controller for the evidence, as JSON and as a report.", default=""),
-        "operator": _option("str", "Name in the report.", default=""),
-    },
-    "inspect_node": {
-        "in_band": _option("bool", "Whether to boot the ramdisk.", default=True),
-        "lldp_timeout": _option("float", "Seconds to listen for LLDP neighbours.", default=0),
-        "json_dir": _option("str", "Folder on the controller for the facts as JSON.", default=""),
-        "host_vars_dir": _option("str", "Folder of host_vars for the facts.", default=""),
-        "rules": _option("list", "Task files that are run with the facts in inspected.", default=[], elements="path"),
-    },
-    "rescue_node": {
-        "ssh_keys": _option("list", "Public keys that may log in as root.", default=[], elements="str"),
-        "password": _option("str", "Root's password; without it and keys one is made.", default="", no_log=True),
-    },
-    "service_node": {
-        "steps": _option(
-            "list", "Exactly these steps; default are those of bm_service_steps.", default=[], elements="dict"
-        ),
-    },
-    "adopt_node": {},
-    "enroll_node": {},
-    "provide_node": {},
-    "undeploy_node": {},
-    "unrescue_node": {},
-}
-"""The options of each role, without its name as prefix."""
-
-OTHER_ENTRY_POINTS: dict[str, t.Any] = {
-    "state": {"short_description": "Read a node's state into provision_node_state", "options": {}},
-    "info": {
-        "short_description": "Read what the store knows of a node into provision_node_info",
-        "options": {
-            "provision_node_gather": _option("list", "See bm_node_info.", default=["record", "work"], elements="str")
-        },
-    },
-    "change_state": {
-        "short_description": "Apply an event, set flags, or remove the record; see bm_state",
-        "options": {
-            "provision_node_event": _option("str", "Event of the state machine."),
-            "provision_node_maintenance": _option("bool", "Set the node aside, or take it back."),
-            "provision_node_protected": _option("bool", "Refuse rebuild, undeploy and delete."),
-            "provision_node_retired": _option("bool", "The node is not deployed any more."),
-            "provision_node_reason": _option("str", "Why the flags are set."),
-            "provision_node_remove": _option("bool", "Remove the node's record."),
-        },
-    },
-    "boot_media": {
-        "short_description": "Make the media of bm_boot_interface inserted_media",
-        "options": {
-            "provision_node_boot_media_dest": _option("path", "ISO file to write on the controller.", required=True),
-            "provision_node_boot_media_force": _option("bool", "Make it anew where it is there.", default=False),
-        },
-    },
-}
-"""Further entry points of provision_node."""
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
 
 
 def _own_options(role: str) -> dict[str, t.Any]:
@@ -203,10 +135,16 @@ def argument_specs(role: str) -> str:
         entry_points = {"main": main, **OTHER_ENTRY_POINTS}
     else:
         verb = VERBS[role.removesuffix("_node")]
-        description = [verb.does, "It never does this. " + verb.never, "Host variables are those of provision_node."]
+        description = [
+            verb.does,
+            f"Never: {verb.never[0].lower()}{verb.never[1:]}",
+            "Host variables are those of provision_node.",
+        ]
         main = {"short_description": f"Do the verb {verb.name}", "description": description}
         entry_points = {"main": {**main, "options": _own_options(role)}}
-    return f"---\n# {NOTE}\n" + yaml.safe_dump({"argument_specs": entry_points}, sort_keys=False, width=1000)
+    return f"---\n# {NOTE}\n" + yaml.dump(
+        {"argument_specs": entry_points}, Dumper=_Indenting, sort_keys=False, width=140
+    )
 
 
 ACTS = (

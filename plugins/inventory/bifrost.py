@@ -6,23 +6,6 @@
 
 from __future__ import annotations
 
-import os
-import typing as t
-
-import yaml
-from ansible.errors import AnsibleError, AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
-from ansible.template import trust_as_template
-
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _bifrost as bifrost
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _bifrost_files as files
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost_fields import Row
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
-
-if t.TYPE_CHECKING:
-    from ansible.inventory.data import InventoryData
-    from ansible.parsing.dataloader import DataLoader
-
 DOCUMENTATION = r"""
 name: bifrost
 short_description: Nodes from a Bifrost inventory file
@@ -97,6 +80,24 @@ compose:
 keyed_groups:
   - {key: bm_driver, prefix: driver}
 """
+
+import os
+import typing as t
+
+import yaml
+from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
+from ansible.template import trust_as_template
+
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _bifrost as bifrost
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _bifrost_files as files
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost_fields import Row
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
+
+if t.TYPE_CHECKING:
+    from ansible.inventory.data import InventoryData
+    from ansible.parsing.dataloader import DataLoader
+
 
 TEMPLATE_MARKS = ("{{", "{%", "{#", "#jinja2:")
 """Without one of these a string is no template."""

@@ -88,7 +88,7 @@ class Fields:
             return None
         if isinstance(value, str) and value.isascii() and value.isdigit():
             value = int(value)
-        if type(value) is not int or not low <= value <= high:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             limits = f"from {low} to {high}" if high < 2**53 else f"of at least {low}"
             self.note(key, f"is no whole number {limits}. Correct it.")
             return None

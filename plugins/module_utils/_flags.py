@@ -13,7 +13,8 @@ from ._errors import InvalidStateError
 from ._record import NodeRecord
 from ._work import state_now
 
-FLAGS = ("maintenance", "protected", "retired")
+FLAGS = {"maintenance": "maintenance", "protect": "protected", "retire": "retired"}
+"""Each option of bm_state that sets a flag, with the flag."""
 
 _ONLY_IN = {"protected": frozenset({states.ACTIVE, states.RESCUE})}
 """States outside of which a flag can't be set: there is nothing to protect."""
@@ -27,7 +28,7 @@ def changes(record: NodeRecord | None, params: t.Mapping[str, t.Any], node: str)
 
     :raises InvalidStateError: a flag can't be set in this state.
     """
-    wanted = {flag: bool(params[flag]) for flag in FLAGS if params.get(flag) is not None}
+    wanted = {flag: bool(params[option]) for option, flag in FLAGS.items() if params.get(option) is not None}
     reason = params.get("reason")
     found: dict[str, tuple[bool, str | None]] = {}
     for flag, value in wanted.items():

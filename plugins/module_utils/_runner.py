@@ -76,13 +76,15 @@ def _told_in(result: Result, *, node: str | None = None) -> t.Iterator[None]:
 
 
 def renew_reservation(params: Params, owner: str) -> None:
-    """Prolong the reservation that ``owner`` holds, outside of an operation.
+    """Prolong the reservation that ``owner`` holds, outside of an operation; what it is for stays.
 
     :param params: options ``name``, ``store``, ``state_dir`` and ``reservation_timeout`` of a node.
     :raises NodeLockedError: it was lost to another run.
     """
     with contextlib.closing(Store(store_url(params))) as store:
-        if not store.reserve(params["name"], owner, "deploy", float(params["reservation_timeout"])):
+        record = store.get(params["name"])
+        purpose = (record.reservation_purpose if record else None) or ""
+        if not store.reserve(params["name"], owner, purpose, float(params["reservation_timeout"])):
             raise NodeLockedError("The reservation was lost to another run.", node=params["name"], hint="Run again.")
 
 

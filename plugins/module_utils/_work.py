@@ -37,8 +37,8 @@ from ._verbs import VERBS, Verb
 FAILED = frozenset({states.ERROR, *(state for state in states.TARGETS if state.endswith(" failed"))})
 
 FORBIDDING = {
-    "protected": ("is protected", "Clear it with bm_state and protected: false, and bm_protected: false."),
-    "retired": ("is retired", "Clear it with bm_state and retired: false, if it is to be used again."),
+    "protected": ("is protected", "Clear it with bm_state and protect: false, and bm_protected: false."),
+    "retired": ("is retired", "Clear it with bm_state and retire: false, if it is to be used again."),
 }
 """Flags that forbid verbs: how an error says it, and what to do."""
 

@@ -36,6 +36,7 @@ attributes:
   action_group:
     description: Belongs to the action group, so that C(module_defaults) sets its options once.
     support: none
+    membership: []
     details:
       - It is not about one node, so it does not have the options of the group.
   async:

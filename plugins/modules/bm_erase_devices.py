@@ -21,6 +21,9 @@ description:
   - A disk that the kernel refuses to write is a failure, with result V(read-only); but a removable one that is not
     named in O(disks), such as virtual media of a BMC, is skipped.
   - Up to four disks are erased at once.
+  - Shows its progress while it runs. The erase goes on when the connection to the node breaks, and is found again.
+  - An erase with the same options that a killed play left behind on the node is waited for, and its result returned. One
+    with other options that is at the same disk is ended first.
 author:
   - baremetal.lifecycle contributors (@baremetal-lifecycle)
 extends_documentation_fragment:
@@ -101,7 +104,24 @@ options:
       - Disks that this node uses are kept in any case.
     type: bool
     default: true
+  reservation:
+    description:
+      - The node's reservation, to be prolonged on the controller while the erase goes on.
+      - C(name), C(state_dir), C(reservation_timeout) and optionally C(store) of M(baremetal.lifecycle.bm_prepare).
+    type: dict
+  time_limit:
+    description:
+      - Seconds that the whole erase may take. After that it is ended and the task fails, with the evidence of the disks that
+        were done. The default is a week.
+    type: int
+    default: 604800
+  job:
+    description:
+      - Name of the erase, for its files on the node. By it an erase that is at work is found again.
+      - By default a name that is made of the node's name and the other options.
+    type: str
 notes:
+  - C(async) can't be set on a task with this module; it runs in the background by itself.
   - The categories in RV(evidence[].sanitization) are those of NIST SP 800-88 Rev. 1, appendix A. V(overwrite) and V(blkdiscard)
     are Clear, for all media. V(nvme_format) is Purge. V(nvme_sanitize) is younger than the publication; it is called Purge
     as the same operations of ATA drives are. V(ata_secure_erase) is Purge when enhanced on a magnetic disk, else Clear.
@@ -325,13 +345,18 @@ ARGUMENT_SPEC = {
     "devices": {"type": "list", "elements": "path", "default": []},
     "samples": {"type": "int", "default": 64},
     "guard": {"type": "bool", "default": True},
+    "job": {"type": "str"},
+    "reservation": {"type": "dict"},
+    "time_limit": {"type": "int", "default": 604800},
 }
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    run(module, lambda: erase_devices(EraseRequest(**module.params), check_mode=module.check_mode))
+    not_here = ("reservation", "time_limit")  # the controller's part
+    request = EraseRequest(**{key: value for key, value in module.params.items() if key not in not_here})
+    run(module, lambda: erase_devices(request, check_mode=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -36,11 +36,11 @@ options:
   maintenance:
     description: Set the node aside, or take it back. A node in maintenance gets no work.
     type: bool
-  protected:
-    description: Refuse rebuild, undeploy and delete. Can be set while the node is C(active) or C(rescue).
+  protect:
+    description: Set or clear the flag protected, which forbids rebuild, undeploy and delete. Can be set while the node is C(active) or C(rescue).
     type: bool
-  retired:
-    description: The node is not deployed any more; undeployed and cleaned it becomes C(manageable). Can't be set while it is C(available).
+  retire:
+    description: Set or clear the flag retired. The node is not deployed any more; undeployed it becomes C(manageable). Can't be set while it is C(available).
     type: bool
   reason:
     description: Why the flags are set.

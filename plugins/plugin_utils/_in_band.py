@@ -35,6 +35,8 @@ class InBandAction(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
+    silence_seconds = SILENCE_SECONDS
+
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
         try:
@@ -47,23 +49,27 @@ class InBandAction(ActionBase):
         """Return the result of the module."""
         return self.patiently(lambda: t.cast(Result, self._execute_module(task_vars=task_vars)))
 
+    def while_silent(self) -> None:
+        """Do what must go on while the ramdisk is out of reach."""
+
     def patiently(self, function: t.Callable[[], T]) -> T:
         """Call until the ramdisk answers.
 
         :raises StepError: it stays silent for too long.
         """
-        deadline = time.monotonic() + SILENCE_SECONDS
+        deadline = time.monotonic() + self.silence_seconds
         while True:
             try:
                 return function()
             except AnsibleConnectionFailure as exc:
                 if time.monotonic() > deadline:
                     raise StepError(
-                        f"The ramdisk did not answer for {SILENCE_SECONDS:g} s: {exc}",
+                        f"The ramdisk did not answer for {self.silence_seconds:g} s: {exc}",
                         hint="Look at the machine's console and its network; the same command goes on from this step.",
                         retryable=True,
                     ) from exc
                 Display().v(f"no connection, trying again: {exc}")
+            self.while_silent()
             with contextlib.suppress(AnsibleError):
                 self._connection.reset()
             time.sleep(RETRY_SECONDS)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import typing as t
@@ -21,7 +22,10 @@ from ._erase_block import can_discard
 from ._erase_disk import Evidence, Job, describe_job, erase_disk
 from ._erase_nvme import find_controller, find_neighbours, is_namespace, read_nvme_abilities
 from ._erase_plan import METHODS, Abilities, choose_techniques
+from ._erase_progress import EraseProgress, get_file_name
 from ._erase_select import Choice, choose_disks
+from ._one_job import run_once
+from ._progress import get_run_directory
 from ._target import MARKER, inspect_target, is_ramdisk
 
 if t.TYPE_CHECKING:
@@ -47,20 +51,31 @@ class EraseRequest:
     devices: t.Sequence[str] = ()
     samples: int = 64
     guard: bool = True
+    job: str | None = None
 
 
 def erase_devices(request: EraseRequest, *, check_mode: bool = False, marker: Path = MARKER) -> dict[str, t.Any]:
     """Erase the disks and return the module's result; ``failed`` is in it where a disk was not erased.
 
     Blocks until done. In check mode nothing is touched, and the result is a plan.
+    Where an erase with the same ``job`` is at work it is waited for, and its result is returned.
     :raises InvalidRequestError: the request is wrong, or a real disk is meant outside of the ramdisk;
         nothing was touched.
+    :raises StepError: the erase that was waited for ended without a result.
     """
     _check(request)
-    jobs = plan_jobs(request, marker)
     if check_mode:
+        jobs = plan_jobs(request, marker)
         return {"changed": any(_can_change(job) for job in jobs), "plan": [_describe_plan(job) for job in jobs]}
-    return _conclude(jobs, _erase(jobs, request.samples))
+    name = request.job or hashlib.sha256(repr(request).encode()).hexdigest()[:16]
+    progress_path = os.path.join(get_run_directory(), get_file_name(name))
+    return run_once(f"{progress_path}.lock", progress_path, lambda: _plan_and_erase(request, marker, progress_path))
+
+
+def _plan_and_erase(request: EraseRequest, marker: Path, progress_path: str) -> dict[str, t.Any]:
+    jobs = plan_jobs(request, marker)
+    with EraseProgress(progress_path, sum(job.result is None for job in jobs)) as progress:
+        return _conclude(jobs, _erase(jobs, request.samples, progress))
 
 
 def _check(request: EraseRequest) -> None:
@@ -139,7 +154,7 @@ def _describe_plan(job: Job) -> dict[str, t.Any]:
     }
 
 
-def _erase(jobs: list[Job], samples: int) -> list[Evidence]:
+def _erase(jobs: list[Job], samples: int, progress: EraseProgress) -> list[Evidence]:
     """Do the jobs, several at once, but one namespace of an NVMe drive after the other."""
     groups: dict[str, list[int]] = {}
     for index, job in enumerate(jobs):
@@ -147,7 +162,7 @@ def _erase(jobs: list[Job], samples: int) -> list[Evidence]:
         groups.setdefault(find_controller(device) if is_namespace(device) else device, []).append(index)
 
     def work(indexes: list[int]) -> list[tuple[int, Evidence]]:
-        return [(index, erase_disk(jobs[index], samples)) for index in indexes]
+        return [(index, erase_disk(jobs[index], samples, progress)) for index in indexes]
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="erase") as workers:
         done = dict(pair for pairs in workers.map(work, groups.values()) for pair in pairs)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from .._errors import StepError
 from ._disk import BLOCK, open_disk
+from ._erase_progress import Tell, say_nothing
 from ._ioctl import discard
 from ._target import Target
 
 _ZEROES = bytes(BLOCK)
-_DISCARD_SLICE = 1024 * 1024 * 1024  # one BLKDISCARD can't be interrupted: keep each short
+_SLICE = 1024 * 1024 * 1024  # one BLKDISCARD can't be interrupted: keep each short
 
 
 def can_discard(target: Target) -> bool:
@@ -29,7 +30,7 @@ def can_discard(target: Target) -> bool:
     return all(path.exists() and int(path.read_text(encoding="ascii")) > 0 for path in limits)
 
 
-def discard_and_zero(target: Target) -> None:
+def discard_and_zero(target: Target, tell: Tell = say_nothing) -> None:
     """Deallocate the whole disk, then have it zeroed.
 
     A discard is only a hint: the device may ignore parts of it, or return old data. So what counts is the
@@ -38,7 +39,9 @@ def discard_and_zero(target: Target) -> None:
     """
     _discard(target)
     with open_disk(target) as disk:
-        disk.zero(0, target.size)
+        for offset in range(0, target.size, _SLICE):
+            disk.zero(offset, min(_SLICE, target.size - offset))
+            tell(100 * offset / target.size)
         disk.flush()
 
 
@@ -47,8 +50,8 @@ def _discard(target: Target) -> None:
         # The kernel wants a descriptor that holds the device exclusively.
         fd = os.open(target.path, os.O_RDWR | os.O_CLOEXEC | os.O_EXCL)
         try:
-            for offset in range(0, target.size, _DISCARD_SLICE):
-                discard(fd, offset, min(_DISCARD_SLICE, target.size - offset))
+            for offset in range(0, target.size, _SLICE):
+                discard(fd, offset, min(_SLICE, target.size - offset))
         finally:
             os.close(fd)
     except OSError as exc:
@@ -58,7 +61,7 @@ def _discard(target: Target) -> None:
         ) from exc
 
 
-def overwrite(target: Target) -> None:
+def overwrite(target: Target, tell: Tell = say_nothing) -> None:
     """Write zeroes to all of the disk, past the page cache, in one pass.
 
     :raises StepError: the disk refused a write, naming the offset.
@@ -66,4 +69,5 @@ def overwrite(target: Target) -> None:
     with open_disk(target) as disk:
         for offset in range(0, target.size, BLOCK):
             disk.write(offset, _ZEROES[: target.size - offset])
+            tell(100 * offset / target.size)
         disk.flush()

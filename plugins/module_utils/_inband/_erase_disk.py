@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import random
 import time
@@ -20,6 +21,7 @@ from ._erase_block import discard_and_zero, overwrite
 from ._erase_metadata import erase_metadata
 from ._erase_nvme import format_namespace, is_namespace, sanitize
 from ._erase_plan import METADATA, Technique
+from ._erase_progress import EraseProgress, Tell
 from ._erase_sample import DIFFERS, SAMPLE, ZEROS, choose_positions, digest_samples, judge, read_samples
 from ._progress import get_run_directory, slug
 from ._target import Target
@@ -30,13 +32,13 @@ Digests = list[t.Optional[bytes]]
 
 NO_SIGNATURE = "no signature"
 
-_RUNNERS: dict[str, t.Callable[[Target, str], None]] = {
-    METADATA: lambda target, variant: erase_metadata(target),
-    "nvme_sanitize": lambda target, variant: sanitize(target.path, variant),
-    "nvme_format": lambda target, variant: format_namespace(target.path, variant),
-    "ata_secure_erase": lambda target, variant: secure_erase(target.path, variant),
-    "blkdiscard": lambda target, variant: discard_and_zero(target),
-    "overwrite": lambda target, variant: overwrite(target),
+_RUNNERS: dict[str, t.Callable[[Target, str, Tell], None]] = {
+    METADATA: lambda target, variant, tell: erase_metadata(target),
+    "nvme_sanitize": lambda target, variant, tell: sanitize(target.path, variant, tell),
+    "nvme_format": lambda target, variant, tell: format_namespace(target.path, variant),
+    "ata_secure_erase": lambda target, variant, tell: secure_erase(target.path, variant),
+    "blkdiscard": lambda target, variant, tell: discard_and_zero(target, tell),
+    "overwrite": lambda target, variant, tell: overwrite(target, tell),
 }
 
 _BY_KERNEL = ("blkdiscard", "overwrite")
@@ -55,7 +57,7 @@ class Job:
     techniques: list[Technique] = field(default_factory=list)
 
 
-def erase_disk(job: Job, samples: int) -> Evidence:
+def erase_disk(job: Job, samples: int, progress: EraseProgress) -> Evidence:
     """Do the job and return the evidence. Never raises for what a disk does: that is a result."""
     evidence = describe_job(job)
     if job.target is None or job.result:
@@ -65,7 +67,7 @@ def erase_disk(job: Job, samples: int) -> Evidence:
     lock = os.path.join(get_run_directory(), f"write_image-{slug(job.target.path)}.lock")
     try:
         with writer_lock(lock):
-            _try_all(job.target, job.techniques, evidence, samples)
+            _try_all(job.target, job.techniques, evidence, samples, progress)
     except BareMetalError as exc:
         evidence["reason"] = exc.message
     except OSError as exc:  # of the ramdisk itself, such as a full /run: what other disks prove must not be lost
@@ -76,6 +78,7 @@ def erase_disk(job: Job, samples: int) -> Evidence:
             f"{item['method']}: {item['error']}" for item in evidence["attempts"]
         )
     evidence["seconds"], evidence["finished_at"] = round(time.monotonic() - began, 3), _now()
+    progress.finish(evidence["device"], evidence)
     return evidence
 
 
@@ -109,11 +112,14 @@ def _get_media_type(disk: dict[str, t.Any]) -> str | None:
     return "magnetic" if disk["rotational"] else "flash memory"
 
 
-def _try_all(target: Target, techniques: t.Sequence[Technique], evidence: Evidence, samples: int) -> None:
+def _try_all(
+    target: Target, techniques: t.Sequence[Technique], evidence: Evidence, samples: int, progress: EraseProgress
+) -> None:
     positions = choose_positions(target.size, samples, random.Random())
     before = digest_samples(target, positions) if any(item.method != METADATA for item in techniques) else []
     for technique in techniques:
-        error = _try(target, technique, positions, before, evidence)
+        tell = functools.partial(progress.update, evidence["device"], technique.method)
+        error = technique.refusal or _try(target, technique, positions, before, evidence, tell)
         result = "failed" if error else "erased"
         evidence["attempts"].append({"method": technique.method, "result": result, "error": error})
         if not error:
@@ -127,12 +133,18 @@ def _try_all(target: Target, techniques: t.Sequence[Technique], evidence: Eviden
             return
 
 
-def _try(target: Target, technique: Technique, positions: list[int], before: Digests, evidence: Evidence) -> str | None:
+def _try(
+    target: Target,
+    technique: Technique,
+    positions: list[int],
+    before: Digests,
+    evidence: Evidence,
+    tell: t.Callable[..., None],
+) -> str | None:
     """Erase with one technique; return why it did not succeed, None if it did."""
-    if technique.refusal:
-        return technique.refusal
+    tell()
     try:
-        _RUNNERS[technique.method](target, technique.variant)
+        _RUNNERS[technique.method](target, technique.variant, tell)
         if technique.method == METADATA:
             evidence["verification"] = {"samples": 0, "bytes": 0, "result": NO_SIGNATURE}
             return None

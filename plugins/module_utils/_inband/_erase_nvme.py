@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .._errors import StepError
 from ._command import run_binary, run_command
+from ._erase_progress import Tell, say_nothing
 
 _SYS = Path("/sys/class/block")
 _NAMESPACE = re.compile(r"nvme\d+n\d+")
@@ -106,7 +107,7 @@ def format_namespace(device: str, variant: str) -> None:
     )
 
 
-def sanitize(device: str, variant: str) -> None:
+def sanitize(device: str, variant: str, tell: Tell = say_nothing) -> None:
     """Erase the whole drive, with all its namespaces. Blocks until done.
 
     :raises StepError: the drive refused, failed, or did not end in time.
@@ -124,9 +125,15 @@ def sanitize(device: str, variant: str) -> None:
                 f"The sanitize operation of {controller} did not succeed: status {status}.",
                 hint="Until a sanitize operation succeeds the drive refuses to work: look at nvme sanitize-log.",
             )
+        tell(parse_sanitize_percent(log))
         time.sleep(_POLL_SECONDS)
 
 
 def parse_sanitize_status(log: bytes) -> int:
     """Return the state of the last sanitize operation from the log page (bits 2:0 of SSTAT, bytes 2 and 3)."""
     return int.from_bytes(log[2:4], "little") & 0b111
+
+
+def parse_sanitize_percent(log: bytes) -> float:
+    """Return how much of a running sanitize operation is done (SPROG, bytes 0 and 1: parts of 65536)."""
+    return 100 * int.from_bytes(log[:2], "little") / 65536

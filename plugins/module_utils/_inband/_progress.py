@@ -1,4 +1,4 @@
-"""The progress file: what the controller reads while a write runs."""
+"""The progress file: what the controller reads while a write, or an erase, runs."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -13,6 +13,7 @@ import re
 import stat
 import tempfile
 import time
+import typing as t
 
 from .._errors import InvalidRequestError
 
@@ -31,9 +32,8 @@ def get_file_name(device: str) -> str:
     return f"write_image-{slug(device)}.json"
 
 
-def get_shell_paths(device: str) -> list[str]:
-    """Return where the progress file may be, as double-quoted words for the node's shell."""
-    name = get_file_name(device)
+def get_shell_paths(name: str) -> list[str]:
+    """Return where the progress file of that name may be, as double-quoted words for the node's shell."""
     return [f'"{_PRIVATE_DIRECTORY}$(id -u)/{name}"', f'"{_RUN_DIRECTORY}/{name}"']
 
 
@@ -49,6 +49,16 @@ def get_run_directory() -> str:
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise InvalidRequestError(f"{private} belongs to somebody else.", hint="Set progress_path.")
     return private
+
+
+def write_state(path: str, state: dict[str, t.Any]) -> None:
+    """Replace the file with ``state`` as JSON. Never raises: progress is a courtesy, a full /run must not fail work."""
+    with contextlib.suppress(OSError):
+        handle, name = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".progress-")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(state, file)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
 
 
 class Progress:
@@ -94,10 +104,4 @@ class Progress:
             "device": self._device,
             "pid": os.getpid(),
         }
-        # Progress is a courtesy: a full /run must not fail the write.
-        with contextlib.suppress(OSError):
-            handle, name = tempfile.mkstemp(dir=os.path.dirname(self._path), prefix=".progress-")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(state, file)
-            os.chmod(name, 0o644)
-            os.replace(name, self._path)
+        write_state(self._path, state)

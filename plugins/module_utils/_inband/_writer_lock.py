@@ -32,7 +32,7 @@ def writer_lock(path: str, grace: float = _GRACE) -> t.Iterator[None]:
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        if not _try_lock(fd):
+        if not try_lock(fd):
             _evict(fd, path, grace)
         os.ftruncate(fd, 0)
         os.pwrite(fd, json.dumps({"pid": os.getpid(), "start_time": _get_start_time(os.getpid())}).encode(), 0)
@@ -41,7 +41,8 @@ def writer_lock(path: str, grace: float = _GRACE) -> t.Iterator[None]:
         os.close(fd)
 
 
-def _try_lock(fd: int) -> bool:
+def try_lock(fd: int) -> bool:
+    """Lock an open file; return whether it could be had at once."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -62,7 +63,7 @@ def _evict(fd: int, path: str, grace: float) -> None:
             os.kill(pid, number)
         deadline = time.monotonic() + grace
         while time.monotonic() < deadline:
-            if _try_lock(fd):
+            if try_lock(fd):
                 return
             time.sleep(_POLL)
     raise StepError(

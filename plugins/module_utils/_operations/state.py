@@ -27,7 +27,7 @@ ARGUMENT_SPEC = {
     **NODE_SPEC,
     "event": {"type": "str", "choices": EVENTS},
     "last_error": {"type": "str"},
-    **{flag: {"type": "bool"} for flag in flags.FLAGS},
+    **{option: {"type": "bool"} for option in flags.FLAGS},
     "reason": {"type": "str"},
     "wait_for": {"type": "list", "elements": "str", "choices": sorted(states.TARGETS)},
     "timeout": {"type": "float", "default": 1800},

@@ -30,22 +30,22 @@ SECURITY = """
 /dev/sda:
 
 ATA device, with non-removable media
-	Model Number:       EXAMPLE SSD 480GB
-	Serial Number:      S4EXAMPLE0001
-	Firmware Revision:  XC311132
+\tModel Number:       EXAMPLE SSD 480GB
+\tSerial Number:      S4EXAMPLE0001
+\tFirmware Revision:  XC311132
 Commands/features:
-	Enabled	Supported:
-	*	SMART feature set
-		Security Mode feature set
-	*	Power Management feature set
+\tEnabled\tSupported:
+\t*\tSMART feature set
+\t\tSecurity Mode feature set
+\t*\tPower Management feature set
 Security:
-	Master password revision code = 65534
+\tMaster password revision code = 65534
 {flags}
-	not	expired: security count
+\tnot\texpired: security count
 {enhanced}
-	{times}
+\t{times}
 Logical Unit WWN Device Identifier: 5002538e40000001
-	NAA		: 5
+\tNAA\t\t: 5
 Checksum: correct
 """
 NORMAL_TIMES = "4min for SECURITY ERASE UNIT. 8min for ENHANCED SECURITY ERASE UNIT."
