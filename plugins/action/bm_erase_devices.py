@@ -45,7 +45,7 @@ class ActionModule(JobAction):
             f"{device} {state['method']}" + ("" if state["percent"] is None else f" {state['percent']} %")
             for device, state in working.items()
         ]
-        text = f"erasing {progress['disks']} disks, {done} done"
+        text = f"{done} of {progress['disks']} disks done"
         percent = (100 * done + sum(percents)) // max(progress["disks"], 1)
         return View(phase, percent, f"{text}: {', '.join(disks)}" if disks else text)
 

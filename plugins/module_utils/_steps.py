@@ -112,10 +112,10 @@ def steps_of(verb: str, node: Node, *, wanted: Entries = (), in_band: bool = Tru
     if verb == "inspect":
         return [INSPECT_BMC, *([START_RAMDISK, INSPECT, TEAR_DOWN_AGENT] if in_band else [])]
     if verb == "deploy":
-        return _numbered(_by_priority(_deploy_steps(node)), node)
+        return _checked(_by_priority(_deploy_steps(node)), node, verb)
     if verb == "service":
-        given = [*_given(node, "service", wanted or _entries(node, "service"))]
-        return _in_ramdisk(_numbered(given if wanted else _by_priority(given), node), BOOT_INSTANCE)
+        given = [*_given(node, verb, wanted or _entries(node, verb))]
+        return _in_ramdisk(_checked(given if wanted else _by_priority(given), node, verb), BOOT_INSTANCE)
     if verb == "clean":
         if not wanted:
             raise InvalidRequestError(
@@ -123,8 +123,8 @@ def steps_of(verb: str, node: Node, *, wanted: Entries = (), in_band: bool = Tru
                 node=node.name,
                 hint=f"Give clean_node_steps, such as [{{step: {CLEAN_STEPS[0].step}}}].",
             )
-        return _in_ramdisk(_numbered([*_given(node, "clean", wanted)], node))
-    return _in_ramdisk(_numbered(_by_priority(_automated_clean_steps(node)), node))
+        return _in_ramdisk(_checked(_given(node, verb, wanted), node, verb))
+    return _in_ramdisk(_checked(_by_priority(_automated_clean_steps(node)), node, "clean"))
 
 
 def _entries(node: Node, kind: str) -> list[t.Mapping[str, t.Any]]:
@@ -181,7 +181,6 @@ def _given(node: Node, kind: str, entries: Entries) -> t.Iterator[Step]:
         interface = reserved[0] if reserved else entry.get("interface") or "deploy"
         step = Step(interface, name, 50 if priority is None else priority, args=dict(entry.get("args") or {}))
         if entry.get("tasks"):
-            _check_file(node, variable, name, entry["tasks"])
             yield dataclasses.replace(step, in_band=True, tasks=entry["tasks"])
         elif (interface, name) in core:
             yield dataclasses.replace(core[interface, name], priority=step.priority, args=step.args)
@@ -196,34 +195,33 @@ def _given(node: Node, kind: str, entries: Entries) -> t.Iterator[Step]:
             )
 
 
-def _check_file(node: Node, variable: str, name: str, path: str) -> None:
-    if not Path(path).is_file():
-        raise InvalidRequestError(
-            f"The task file {path} of the step '{name}' in {variable} is not there.",
-            node=node.name,
-            hint="Correct the path; {{ inventory_dir }} and {{ playbook_dir }} help.",
-        )
-
-
 def _by_priority(steps: t.Iterable[Step]) -> list[Step]:
     return sorted(steps, key=lambda step: (-step.priority, _INTERFACE_RANK.index(step.interface), step.step))
 
 
-def _numbered(steps: t.Iterable[Step], node: Node) -> list[Step]:
+def _checked(steps: t.Iterable[Step], node: Node, kind: str) -> list[Step]:
     """Return the steps with distinct keys.
 
-    :raises InvalidRequestError: a step is there twice that is not a reserved one.
+    :raises InvalidRequestError: a step is there twice that is not a reserved one, or its task file is not there.
     """
     seen: collections.Counter[str] = collections.Counter()
-    numbered = []
+    checked = []
     for step in steps:
         seen[step.key] += 1
         if seen[step.key] > 1 and step.step not in RESERVED:
             raise InvalidRequestError(
-                f"The step '{step.key}' is there twice.", node=node.name, hint="Give each step its own name."
+                f"The step '{step.key}' in {VARIABLES[kind]} is there twice.",
+                node=node.name,
+                hint="Give each step its own name.",
             )
-        numbered.append(dataclasses.replace(step, nth=seen[step.key]))
-    return numbered
+        if step.tasks and not Path(step.tasks).is_file():
+            raise InvalidRequestError(
+                f"The task file {step.tasks} of the step '{step.step}' in {VARIABLES[kind]} is not there.",
+                node=node.name,
+                hint="Correct the path; {{ inventory_dir }} and {{ playbook_dir }} help.",
+            )
+        checked.append(dataclasses.replace(step, nth=seen[step.key]))
+    return checked
 
 
 def _in_ramdisk(steps: list[Step], *after: Step) -> list[Step]:

@@ -114,9 +114,6 @@ NEVER_SEEN = [
         ("bm_bmc.cipher_suite must be one of 3, 17",),
         {"bm_bmc": {"address": "ipmi://x", "cipher_suite": 1}},
     ),
-    Bad(
-        "cleaning", ("Automated cleaning does not exist yet", "bm_automated_clean: false"), {"bm_automated_clean": True}
-    ),
 ]
 
 DEPLOYING = [

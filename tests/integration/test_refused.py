@@ -73,7 +73,7 @@ ROWS = [
     Refused(
         "service",
         "active",
-        ("The step 'deploy.mine' is there twice",),
+        ("The step 'deploy.mine' in bm_service_steps is there twice",),
         variables={"service_node_steps": [{"step": "mine", "tasks": __file__}] * 2},
     ),
     Refused("undeploy", "active", ("Say which nodes are meant, with -l",), arguments=()),
