@@ -16,7 +16,7 @@ from . import _states as states
 from . import _work as work
 from ._boot.registry import boot_interface
 from ._drivers import base
-from ._errors import BMCTimeoutError, InvalidRequestError, StepError
+from ._errors import BMCResponseError, BMCTimeoutError, InvalidRequestError, StepError, UnsupportedOperationError
 from ._record import HistoryEntry
 from ._request import Request
 from ._task import Task
@@ -113,11 +113,20 @@ def _await_power_off(request: Request, task: Task) -> None:
 
 
 def _forget_ramdisk(request: Request) -> None:
-    """Take back what the ramdisk was booted from: the firmware's own order counts again."""
+    """Take back what the ramdisk was booted from."""
     publication = work.Files(request.node).publication
     boot_interface(request.node, request.driver).clean_up(publication.url)
     publication.remove()
-    request.driver.management.clear_boot_device()
+    _restore_boot_order(request)
+
+
+def _restore_boot_order(request: Request) -> None:
+    """Let the firmware's own boot order count again; the disk, where the BMC can't remove an override."""
+    management = request.driver.management
+    try:
+        management.clear_boot_device()
+    except (BMCResponseError, UnsupportedOperationError):
+        management.set_boot_device(base.DISK, mode=request.node.boot_mode, persistent=True)
 
 
 def _boot_instance(request: Request, task: Task) -> None:
@@ -162,7 +171,7 @@ def _tear_down_instance(request: Request, task: Task) -> None:
     task.record.power_state = base.POWER_OFF
     boot_interface(node, request.driver).clean_up(files.publication.url)
     files.publication.remove()
-    request.driver.management.clear_boot_device()
+    _restore_boot_order(request)
     files.remove_keys()
     files.config_drive.unlink(missing_ok=True)
     task.record.instance_info = {}

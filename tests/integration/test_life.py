@@ -171,6 +171,28 @@ def test_a_dead_cleaning_is_gone_on_with_or_aborted(site: t.Any) -> None:
     assert len([entry for entry in site.history() if entry.event == "evidence"]) == 1, "it was erased once"
 
 
+def test_where_the_bmc_can_not_remove_an_override_the_disk_is_what_boots(site: t.Any) -> None:
+    site.make_disk()
+    fault = {"operation": "clear_boot_device", "error": "BMCResponseError", "message": "no such thing"}
+    site.script(faults=[fault], boot_device={"device": "pxe", "persistent": True, "mode": "uefi"})
+    play(site, "enroll")
+    play(
+        site,
+        "clean",
+        clean_node_steps=[
+            {"step": "erase_devices_metadata"},
+            {"step": "power_off"},
+            {
+                "step": "set_boot_device",
+                "interface": "management",
+                "args": {"device": "pxe", "mode": "uefi", "persistent": True},
+            },
+        ],
+    )
+    assert site.record().provision_state == "manageable"
+    assert site.machine()["boot_device"] == {"device": "disk", "persistent": True, "mode": "uefi"}
+
+
 def test_a_deployment_cleans_first_where_that_is_automated(site: t.Any) -> None:
     site.make_disk()
     run = site.deploy(bm_automated_clean=True)
