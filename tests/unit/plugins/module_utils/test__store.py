@@ -15,7 +15,11 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _migrations as migrations
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError, StoreError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._record import HistoryEntry
@@ -53,6 +57,50 @@ def test_a_record_and_its_history_survive(store: Store, url: str) -> None:
     )
     assert [entry.event for entry in again.history("node01")] == ["create", "manage"]
     again.close()
+
+
+def test_a_database_of_the_first_revision_is_brought_to_the_newest(url: str) -> None:
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        context = MigrationContext.configure(connection)
+        migrations.REVISIONS["0001"](Operations(context))
+        connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        connection.execute(sa.text("INSERT INTO alembic_version VALUES ('0001')"))
+        columns = "name, driver, provision_state, maintenance, instance_info, driver_internal_info, deploy_steps"
+        values = """'old', 'fake', 'active', 0, '{"image_url": "x"}', '{}', '[{"step": "a", "status": "done"}]'"""
+        query = f"INSERT INTO nodes ({columns}, created_at, provision_updated_at) VALUES ({values}, 1, 1)"
+        connection.execute(sa.text(query.replace(":", r"\:")))
+    engine.dispose()
+    store = Store(url)
+    record = store.get("old")
+    assert record is not None
+    assert (record.provision_state, record.instance_info) == ("active", {"image_url": "x"})
+    assert record.steps == [{"step": "a", "status": "done"}]
+    assert (record.protected, record.retired, record.traits, record.inventory) == (False, False, [], {})
+    assert (record.allocation, record.requested, store.evidence("old")) == (None, None, [])
+    store.close()
+
+
+def test_evidence_and_history_outlive_the_record(store: Store) -> None:
+    store.ensure_node("node01", "fake")
+    store.add_evidence("node01", "deploy.erase_devices", {"serial": "S1", "result": "erased"})
+    entry = HistoryEntry(node="node01", event="remove")
+    assert not store.delete("node01", "nobody", entry), "only who holds it removes it"
+    assert store.reserve("node01", "me", "remove", 60)
+    assert store.delete("node01", "me", entry)
+    assert store.get("node01") is None
+    assert [row["content"]["serial"] for row in store.evidence("node01")] == ["S1"]
+    assert [row.event for row in store.history("node01")] == ["create", "remove"]
+
+
+def test_a_request_survives_what_the_holder_saves(store: Store) -> None:
+    record = store.ensure_node("node01", "fake")
+    store.reserve("node01", "me", "clean", 60)
+    store.request("node01", "abort", "operator")
+    store.save(record, "me")
+    loaded = store.get("node01")
+    assert loaded is not None
+    assert (loaded.requested, loaded.requested_by) == ("abort", "operator")
 
 
 def test_a_run_without_the_reservation_writes_nothing(store: Store) -> None:
