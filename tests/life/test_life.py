@@ -109,7 +109,7 @@ def test_rescue(lab: t.Any, played: dict[str, float], folder: Path) -> None:
     assert lab.ssh(f"test -e {MARKER} && echo ramdisk", key=key) == "ramdisk"
     assert lab.ssh("findmnt --noheadings --source /dev/vda1 || echo not mounted", key=key) == "not mounted"
     assert lab.published() == []
-    assert lab.redfish(f"Managers/{SYSTEM}/VirtualMedia/Cd")["Inserted"] is False
+    assert lab.redfish(f"Systems/{SYSTEM}/VirtualMedia/Cd")["Inserted"] is False
 
 
 def test_unrescue(lab: t.Any, played: dict[str, float]) -> None:
@@ -138,7 +138,7 @@ def test_undeploy_leaves_nothing_behind(lab: t.Any, played: dict[str, float]) ->
     system = lab.redfish(f"Systems/{SYSTEM}")
     # sushy-tools has no way to remove an override, so that the disk is what is left of it.
     assert (system["PowerState"], system["Boot"]["BootSourceOverrideTarget"]) == ("Off", "Hdd")
-    assert lab.redfish(f"Managers/{SYSTEM}/VirtualMedia/Cd")["Inserted"] is False
+    assert lab.redfish(f"Systems/{SYSTEM}/VirtualMedia/Cd")["Inserted"] is False
     record = lab.record()
     assert (record.instance_info, record.reservation, record.last_error) == ({}, None, None)
     print("seconds:", played)
