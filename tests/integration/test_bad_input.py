@@ -70,6 +70,11 @@ NEVER_SEEN = [
         {"bm_deploy_steps": [{"interface": "power", "step": "explode", "priority": 50}]},
     ),
     Bad(
+        "step without a priority",
+        ("The step 'mine' in bm_deploy_steps has no priority",),
+        {"bm_deploy_steps": [{"step": "mine", "tasks": "{folder}/x.yml"}]},
+    ),
+    Bad(
         "step in a wrong slot",
         ("runs in the ramdisk, which is not there at priority 10",),
         {"bm_deploy_steps": [{"step": "late", "priority": 10, "tasks": "/x.yml"}]},

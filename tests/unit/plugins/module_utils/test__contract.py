@@ -26,7 +26,7 @@ BAD = [
     ({"bm_bmc": BMC, "bm_boot_mac": "52:54:00"}, "bm_boot_mac must match"),
     ({"bm_bmc": BMC, "bm_rebuild": "maybe"}, "bm_rebuild must be of type boolean, but is 'maybe'"),
     ({"bm_bmc": BMC, "bm_root_device": {"serail": "x"}}, "bm_root_device.serail does not exist. Did you mean serial?"),
-    ({"bm_bmc": BMC, "bm_deploy_steps": [{"step": "x"}]}, "bm_deploy_steps.0.priority is missing"),
+    ({"bm_bmc": BMC, "bm_deploy_steps": [{"priority": 50}]}, "bm_deploy_steps.0.step is missing"),
     ({"bm_bmc": BMC, "bm_ramdisk": {"kernel_args": "quiet\n"}}, "bm_ramdisk.kernel_args must match"),
     ({"bm_bmc": BMC, "bm_ramdisk": {"kernel_args": "a;b"}}, "bm_ramdisk.kernel_args must match"),
     ({"bm_bmc": BMC, "bm_ramdisk": {"timeout": 0}}, "bm_ramdisk.timeout must be greater than 0"),
