@@ -185,6 +185,17 @@ options:
   properties:
     description: What the hardware is meant to be; an inspection reports what differs.
     type: dict
+  erase:
+    description: Which disks cleaning may erase, C(allow) and C(skip), and by which C(method).
+    type: dict
+  devices:
+    description: Only these count as disks; for tests with files.
+    type: list
+    elements: str
+  preserve_partitions:
+    description: Names of GPT partitions on the root disk that no deployment touches.
+    type: list
+    elements: str
   automated_clean:
     description: Clean the node on its way to available.
     type: bool

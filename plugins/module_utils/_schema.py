@@ -217,6 +217,12 @@ HOST_VARIABLES: Schema = {
         "bm_reservation_timeout": _seconds("How long a reservation outlives its run, where the run can't be seen"),
         "bm_automated_clean": _boolean("Clean a node on its way to available"),
         "bm_rebuild": _boolean("Allow an active node to be deployed anew"),
+        "bm_preserve_partitions": {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1, "maxLength": 36},
+            "uniqueItems": True,
+            "description": "Names of GPT partitions on the root disk that no deployment touches; see docs/rebuild.md",
+        },
         "bm_protected": _boolean("Refuse rebuild, undeploy and delete"),
         **_USER_STEPS,
         "bm_step_templates": {

@@ -87,6 +87,15 @@ options:
       - Seconds without a byte after which a connection counts as broken.
     type: int
     default: 60
+  preserve:
+    description:
+      - Names of GPT partitions of the disk that must survive the write. The image must end before the first of them.
+      - At each moment, whatever ends the write, one copy of the disk's GPT has them; at the end they stand in the GPT of
+        the image, and are compared with what they held.
+      - A name that is not on the disk is refused, unless the disk has no partitions but those of the image.
+    type: list
+    elements: str
+    default: []
   progress_path:
     description:
       - File on the node that tells the progress as JSON, replaced about once a second.
@@ -124,6 +133,13 @@ EXAMPLES = r"""
     format: qcow2
     device: /dev/sda
     time_limit: 1800
+
+- name: Write another image, and keep the partition called data
+  baremetal.lifecycle.bm_write_image:
+    url: https://images.example.com/debian-13.raw.zst
+    checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    device: /dev/sda
+    preserve: [data]
 """
 
 RETURN = r"""
@@ -157,6 +173,14 @@ image_size:
   returned: when written
   type: int
   sample: 1717567488
+preserved:
+  description:
+    - Names of the partitions that were preserved, or would be.
+    - Always empty for a qcow2 image in check mode, which does not see the image's partitions.
+  returned: success
+  type: list
+  elements: str
+  sample: [data]
 verified:
   description: That the disk was read back and holds the image.
   returned: when written
@@ -236,6 +260,7 @@ ARGUMENT_SPEC = {
     "validate_certs": {"type": "bool", "default": True},
     "retries": {"type": "int", "default": 5},
     "timeout": {"type": "int", "default": 60},
+    "preserve": {"type": "list", "elements": "str", "default": []},
     "progress_path": {"type": "path"},
     "reservation": {"type": "dict"},
     "time_limit": {"type": "int", "default": 3600},
@@ -246,10 +271,11 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     own = ("url", "checksum", "device", "format", "compression", "progress_path")
+    preserve = tuple(module.params["preserve"])
     source = SourceOptions(
         **{name: module.params[name] for name in ("ca_path", "validate_certs", "retries", "timeout")}
     )
-    request = ImageRequest(source=source, **{name: module.params[name] for name in own})
+    request = ImageRequest(source=source, preserve=preserve, **{name: module.params[name] for name in own})
     run(module, lambda: write_image(request, check_mode=module.check_mode))
 
 

@@ -40,6 +40,16 @@ NEVER_SEEN = [
         ("bm_image.chksum does not exist", "checksum"),
         {"bm_image": {"url": "{url}/disk.img", "chksum": "x"}},
     ),
+    Bad(
+        "partition without a name",
+        ("bm_preserve_partitions.1 must satisfy minLength 1",),
+        {"bm_preserve_partitions": ["data", ""]},
+    ),
+    Bad(
+        "disks to erase misspelt",
+        ("bm_erase.alow does not exist", "Did you mean allow?"),
+        {"bm_erase": {"alow": ["A"]}},
+    ),
     Bad("no checksum", ("bm_image.checksum is missing",), {"bm_image": {"url": "{url}/disk.img"}}),
     Bad(
         "weak checksum",

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 import typing as t
+from pathlib import Path
 
 import pytest
 import yaml
@@ -216,3 +218,31 @@ def test_a_disk_that_can_not_be_erased_fails_the_node_and_its_evidence_stays(sit
     play(site, "delete")
     assert site.record() is None
     assert [entry.event for entry in site.history()][-1] == "remove", "the history outlives the record"
+
+
+def test_a_data_partition_outlives_a_rebuild_and_a_slip_does_not_cost_it(site: t.Any, images: Path) -> None:
+    site.make_disk(mib=60)
+    first = site.deploy(bm_preserve_partitions=["data"])
+    assert first.code == 0, first.output
+    subprocess.run(["sgdisk", "--new=0:45M:+4M", "--change-name=0:data", site.disk()], check=True, capture_output=True)
+    kept = os.urandom(4 * 1024**2)
+    with site.disk().open("r+b") as file:
+        file.seek(45 * 1024**2)
+        file.write(kept)
+    disk = site.disk().read_bytes()
+    wanted = {
+        "bm_image": {"url": f"{site.image_url}/other.img", "checksum": f"{site.image_url}/SHA256SUMS"},
+        "bm_config_drive": {"meta_data": {"hostname": "web1"}},
+        "bm_rebuild": True,
+    }
+    slip = site.deploy(**wanted, bm_preserve_partitions=["date"])
+    assert "can't be preserved: there is none, but others that would be lost" in slip.text
+    assert site.record().provision_state == "deploy failed"
+    assert site.disk().read_bytes() == disk
+    rebuilt = site.deploy(**wanted, bm_preserve_partitions=["data"])
+    assert rebuilt.code == 0, rebuilt.output
+    content = site.disk().read_bytes()
+    assert content[45 * 1024**2 : 49 * 1024**2] == kept
+    assert content[1024**2 : 35 * 1024**2] == (images / "other.img").read_bytes()[1024**2 : 35 * 1024**2]
+    table = subprocess.run(["sgdisk", "--print", site.disk()], capture_output=True, text=True, check=True).stdout
+    assert [line.split()[-1] for line in table.splitlines() if line[:4].strip().isdigit()][1:] == ["data", "config-2"]

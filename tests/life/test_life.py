@@ -18,6 +18,16 @@ import yaml
 SYSTEM = "b0a70000-0000-4000-8000-000000000001"
 WEB = "http://198.18.77.2:8080/images"
 OTHER_IMAGE = {"url": f"{WEB}/debian-12-b.raw.zst", "checksum": f"{WEB}/SHA256SUMS"}
+DATA_PARTITION = {
+    # Before growpart, which would take all of the disk; what is there is only mounted.
+    "bootcmd": [
+        "test -e /dev/disk/by-partlabel/data"
+        " || { sgdisk --new=0:5G:+256M --change-name=0:data /dev/vda && partx --update /dev/vda && udevadm settle"
+        " && mkfs.ext4 -q -L data /dev/disk/by-partlabel/data; }",
+        "mkdir -p /data && mount /dev/disk/by-partlabel/data /data",
+    ],
+}
+INSTANCE = "cat /etc/ssh/ssh_host_ed25519_key.pub"  # made once by each instance
 MARKER = "/etc/baremetal-lifecycle-ramdisk"
 
 HISTORY = [
@@ -29,6 +39,7 @@ HISTORY = [
     *("rescuing", "rescue wait", "rescuing", "rescue"),
     *("unrescuing", "active"),
     *("servicing", "service wait", "servicing", "active"),
+    *("deploying", "wait call-back", "deploying", "deploy failed"),  # a rebuild that names a wrong partition
     *("deploying", "wait call-back", "deploying", "active"),  # rebuild
     *("deleting", "cleaning", "clean wait", "cleaning", "available"),  # undeploy
 ]
@@ -99,8 +110,10 @@ def test_clean(lab: t.Any, played: dict[str, float], folder: Path) -> None:
 
 def test_provide_and_deploy(lab: t.Any, played: dict[str, float]) -> None:
     play(lab, played, "provide", "available")
-    play(lab, played, "deploy", "active")
+    play(lab, played, "deploy", "active", lab_cloud_config=DATA_PARTITION, bm_preserve_partitions=["data"])
     assert "status: done" in lab.ssh("cloud-init status --wait --long")
+    assert lab.ssh("findmnt --noheadings --output SOURCE --target /data") == "/dev/vda3"
+    lab.ssh("hostname > /data/kept && sync")
 
 
 def test_rescue(lab: t.Any, played: dict[str, float], folder: Path) -> None:
@@ -118,17 +131,25 @@ def test_unrescue(lab: t.Any, played: dict[str, float]) -> None:
 
 
 def test_service(lab: t.Any, played: dict[str, float], folder: Path) -> None:
-    before = lab.ssh("cat /etc/machine-id")
+    before = lab.ssh(INSTANCE)
     steps = [{"step": "look", "tasks": str(folder / "service.yml")}, {"step": "wait", "args": {"seconds": 1}}]
     play(lab, played, "service", "active", service_node_steps=steps)
-    assert lab.ssh("cat /etc/machine-id") == before
+    assert lab.ssh(INSTANCE) == before
     assert lab.deploy().output.rpartition("PLAY RECAP")[2].count("changed=0") == 1, "it is the same instance"
 
 
-def test_rebuild_with_another_image(lab: t.Any, played: dict[str, float]) -> None:
-    before = lab.ssh("cat /etc/machine-id")
-    play(lab, played, "rebuild", "active", bm_image=OTHER_IMAGE)
-    assert lab.ssh("cat /etc/machine-id") != before
+def test_rebuild_with_another_image_keeps_the_data(lab: t.Any, played: dict[str, float]) -> None:
+    before = lab.ssh(INSTANCE)
+    data = lab.ssh("sgdisk --info=3 /dev/vda && sha256sum /data/kept && umount /data")
+    wanted = {"bm_image": OTHER_IMAGE, "lab_cloud_config": DATA_PARTITION}
+    refused = lab.playbook("rebuild", **wanted, bm_preserve_partitions=["dtaa"])
+    assert refused.code != 0
+    assert "The partition dtaa of /dev/vda can't be preserved" in refused.text
+    assert lab.record().provision_state == "deploy failed"
+    play(lab, played, "rebuild", "active", **wanted, bm_preserve_partitions=["data"])
+    assert lab.ssh(INSTANCE) != before
+    assert "second image of the lab" in lab.ssh("cat /etc/issue")
+    assert lab.ssh("sgdisk --info=3 /dev/vda && sha256sum /data/kept") == data
 
 
 def test_undeploy_leaves_nothing_behind(lab: t.Any, played: dict[str, float]) -> None:

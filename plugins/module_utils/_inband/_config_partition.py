@@ -35,24 +35,26 @@ class Place(t.NamedTuple):
 
 
 def find_place(disk: Disk, table: PartitionTable, size: int) -> Place:
-    """Return the config drive's partition, or a free place at the end of the disk; changes nothing.
+    """Return the config drive's partition, or the end of the last free place of the disk; changes nothing.
 
-    :raises StepError: not enough room at the end.
+    :raises StepError: not enough room behind or between the partitions.
     """
     existing = _find_existing(disk, table)
     if existing and existing.end - existing.start >= size:
         return Place(existing.number, existing.start, existing.end - existing.start, is_new=False)
     others = [partition for partition in table.partitions if partition is not existing]
-    used = max((partition.end for partition in others), default=table.first_usable or _MIB)
     limit = _get_limit(disk, table)
-    start = (limit - size) // _MIB * _MIB
-    if start < used:
-        raise StepError(
-            f"{disk.target.device} has {max(0, limit - used)} bytes free behind its last partition, the config "
-            f"drive needs {size} bytes, aligned to 1 MiB.",
-            hint="Use an image whose last partition leaves room: it can grow when the instance boots.",
-        )
-    return Place(0, start, size, is_new=True, replaces=existing.number if existing else 0)
+    ends = sorted([table.first_usable or _MIB, *(partition.end for partition in others)], reverse=True)
+    for used in ends:
+        start = (limit - size) // _MIB * _MIB
+        if start >= used:
+            return Place(0, start, size, is_new=True, replaces=existing.number if existing else 0)
+        limit = min([limit, *(partition.start for partition in others if partition.end == used)])
+    raise StepError(
+        f"{disk.target.device} has {max(0, _get_limit(disk, table) - ends[0])} bytes free behind its last partition, "
+        f"and no place before it for the config drive: it needs {size} bytes, aligned to 1 MiB.",
+        hint="Use an image whose last partition leaves room: it can grow when the instance boots.",
+    )
 
 
 def _get_limit(disk: Disk, table: PartitionTable) -> int:

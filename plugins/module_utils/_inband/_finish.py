@@ -14,45 +14,37 @@ from .._errors import BareMetalError, StepError
 from ._command import run_command, search_path
 from ._disk import Disk
 from ._partition_table import PartitionTable, read_gpt, read_table
+from ._preserved import Preserved, reader
 
 _SETTLE_SECONDS = 30
 _SGDISK_SECONDS = 60
 
 
 @contextlib.contextmanager
-def sealed(disk: Disk) -> t.Iterator[None]:
+def sealed(disk: Disk, preserved: Preserved) -> t.Iterator[None]:
     """Make the disk unbootable now, and again if the block fails in any way; then say so in the error.
 
     Writers put the first block of the image on the disk last, so a process that is killed, or a node that
     loses power, leaves an unbootable disk too.
     """
-    disk.seal()
+    preserved.seal(disk)
     complete = False
     try:
         yield
         complete = True
     except BareMetalError as exc:
-        exc.message += f" {disk.target.device} was made unbootable: its first and last MiB are zero."
+        exc.message += f" {disk.target.device} was made unbootable: {preserved.sealed_as}."
         raise
     finally:
         if not complete:
             with contextlib.suppress(StepError):  # a dying disk: the first error is the one to report
-                disk.seal()
+                preserved.seal(disk)
             disk.reread_partitions()
 
 
 def read_disk_table(disk: Disk) -> PartitionTable | None:
     """Return the partition table that is on the disk."""
     return read_table(reader(disk))
-
-
-def reader(disk: Disk) -> t.Callable[[int, int], bytes]:
-    """Return a function that reads the disk; short at its end, like a file."""
-
-    def read(offset: int, length: int) -> bytes:
-        return bytes(disk.read(offset, min(length, disk.target.size - offset))) if offset < disk.target.size else b""
-
-    return read
 
 
 def finish(disk: Disk) -> None:

@@ -21,8 +21,9 @@ MBR_SIZE = 512
 _SECTOR_SIZES = (512, 4096)
 _MBR_SIGNATURE = b"\x55\xaa"
 _MBR_TYPE_GPT = 0xEE
-_GPT_SIGNATURE = b"EFI PART"
-_GPT_HEADER = struct.Struct("<8sIIIIQQQQ16sQIII")  # UEFI specification 2.10, table 5.5
+GPT_SIGNATURE = b"EFI PART"
+GPT_HEADER = struct.Struct("<8sIIIIQQQQ16sQIII")  # UEFI specification 2.10, table 5.5
+GPT_ENTRY = struct.Struct("<16s16sQQQ72s")  # the same, table 5.6
 _MAX_ENTRIES = 1024
 
 
@@ -36,6 +37,7 @@ class Partition:
     type: str
     guid: str = ""
     name: str = ""
+    attributes: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,12 @@ def read_table(read: Reader) -> PartitionTable | None:
 def read_gpt(read: Reader, sector_size: int, offset: int) -> PartitionTable | None:
     """Return the GPT whose header is at ``offset``; None unless both of its checksums are right."""
     raw = read(offset, sector_size)
-    if len(raw) < _GPT_HEADER.size or not raw.startswith(_GPT_SIGNATURE):
+    if len(raw) < GPT_HEADER.size or not raw.startswith(GPT_SIGNATURE):
         return None
-    header = _GPT_HEADER.unpack_from(raw)
+    header = GPT_HEADER.unpack_from(raw)
     size, crc, own, other, first, last = header[2], header[3], header[5], header[6], header[7], header[8]
     entries_at, count, entry_size, entries_crc = header[10:14]
-    if not _GPT_HEADER.size <= size <= sector_size or own * sector_size != offset:
+    if not GPT_HEADER.size <= size <= sector_size or own * sector_size != offset:
         return None
     if zlib.crc32(raw[:16] + bytes(4) + raw[20:size]) != crc:
         return None
@@ -97,14 +99,15 @@ def _read_gpt_entries(entries: bytes, entry_size: int, sector_size: int) -> t.It
         entry = entries[index * entry_size : (index + 1) * entry_size]
         if not any(entry[:16]):
             continue
-        first, last = struct.unpack_from("<QQ", entry, 32)
+        kind, guid, first, last, attributes, name = GPT_ENTRY.unpack_from(entry)
         yield Partition(
             number=index + 1,
             start=first * sector_size,
             end=(last + 1) * sector_size,
-            type=str(uuid.UUID(bytes_le=entry[:16])),
-            guid=str(uuid.UUID(bytes_le=entry[16:32])),
-            name=entry[56:128].decode("utf-16-le", "replace").partition("\0")[0],
+            type=str(uuid.UUID(bytes_le=kind)),
+            guid=str(uuid.UUID(bytes_le=guid)),
+            name=name.decode("utf-16-le", "replace").partition("\0")[0],
+            attributes=attributes,
         )
 
 

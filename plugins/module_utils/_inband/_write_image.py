@@ -11,6 +11,7 @@ import time
 import typing as t
 import urllib.parse
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .._errors import InvalidRequestError
 from ._checksum import Checksum
@@ -18,15 +19,14 @@ from ._command import require_tools
 from ._decode import COMPRESSIONS, detect_compression
 from ._disk import open_disk
 from ._fetch import Fetch
+from ._partition_table import Reader
+from ._preserved import Preserved, find_preserved, reader
 from ._progress import Progress, get_file_name, get_run_directory, slug
 from ._source import SourceOptions, open_source
 from ._target import MARKER, Target, inspect_target
 from ._write_qcow2 import plan_qcow2, write_qcow2
-from ._write_raw import Written, plan_raw, write_raw
+from ._write_raw import Preserve, Written, plan_raw, write_raw
 from ._writer_lock import writer_lock
-
-if t.TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class ImageRequest:
     device: str
     format: str = "raw"
     compression: str = "auto"
+    preserve: tuple[str, ...] = ()
     progress_path: str | None = None
     source: SourceOptions = field(default_factory=SourceOptions)
 
@@ -80,12 +81,15 @@ def _prepare(request: ImageRequest) -> Fetch:
 
 
 def _plan(request: ImageRequest, fetch: Fetch, target: Target) -> dict[str, t.Any]:
-    size = plan_qcow2(fetch, target) if request.format == "qcow2" else plan_raw(fetch, target)
+    plan = plan_qcow2 if request.format == "qcow2" else plan_raw
+    with Path(target.path).open("rb") as file:
+        size, preserved = plan(fetch, target, _preserving(request, fetch, target, _reader(file)))
     return {
         "changed": True,
         "device": target.device,
         "checksum": str(fetch.checksum),
         "would_write": {"url": fetch.name, "device": target.device, "bytes": size},
+        "preserved": preserved.names,
         "diff": _diff(fetch, target),
     }
 
@@ -94,7 +98,7 @@ def _write(request: ImageRequest, fetch: Fetch, target: Target, progress: Progre
     began = time.monotonic()
     write: t.Callable[..., Written] = write_qcow2 if request.format == "qcow2" else write_raw
     with open_disk(target) as disk:
-        written = write(fetch, disk, progress)
+        written = write(fetch, disk, progress, _preserving(request, fetch, target, reader(disk)))
     return {
         "changed": True,
         "device": target.device,
@@ -102,6 +106,7 @@ def _write(request: ImageRequest, fetch: Fetch, target: Target, progress: Progre
         "bytes_written": written.bytes_written,
         "bytes_zeroed": written.bytes_zeroed,
         "image_size": written.image_size,
+        "preserved": written.preserved,
         "checksum": str(fetch.checksum),
         "verified": True,
         "resumed": fetch.source.resumed,
@@ -112,6 +117,23 @@ def _write(request: ImageRequest, fetch: Fetch, target: Target, progress: Progre
         },
         "diff": _diff(fetch, target),
     }
+
+
+def _preserving(request: ImageRequest, fetch: Fetch, target: Target, read: Reader) -> Preserve:
+    def preserve(head: bytes, size: int) -> Preserved:
+        preserved = find_preserved(read, target, request.preserve, head=head, image=fetch.name)
+        preserved.check_room(fetch.name, size)
+        return preserved
+
+    return preserve
+
+
+def _reader(file: t.BinaryIO) -> Reader:
+    def read(offset: int, length: int) -> bytes:
+        file.seek(offset)
+        return file.read(length)
+
+    return read
 
 
 def _diff(fetch: Fetch, target: Target) -> dict[str, str]:

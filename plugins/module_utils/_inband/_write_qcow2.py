@@ -20,12 +20,13 @@ from ._fetch import Fetch
 from ._finish import finish, sealed
 from ._image_format import ImageFacts, check_fit, check_whole, inspect_qcow2, inspect_raw
 from ._mounts import get_filesystem_type
+from ._preserved import Preserved
 from ._progress import Progress
 from ._qemu_img import Window, check_info, compare, convert
 from ._readahead import Pipeline
 from ._target import Target
-from ._verify import gather, split_blocks
-from ._write_raw import Written, write_head
+from ._verify import gather
+from ._write_raw import Preserve, Written, write_head
 
 _IN_MEMORY = ("tmpfs", "ramfs", "rootfs")
 _DIRECT_ALIGNMENT = 4096
@@ -33,10 +34,10 @@ _RESERVE = 128 * 1024 * 1024  # memory that the ramdisk needs itself
 _MEM_AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB", re.MULTILINE)
 
 
-def plan_qcow2(fetch: Fetch, target: Target) -> int:
+def plan_qcow2(fetch: Fetch, target: Target, _preserve: Preserve) -> tuple[int, Preserved]:
     """Do all checks that need no more than the header; return the size of the disk in the image."""
     with Pipeline() as pipeline:
-        return _inspect(fetch, target, next(gather(fetch.pieces(pipeline)), b""))
+        return _inspect(fetch, target, next(gather(fetch.pieces(pipeline)), b"")), Preserved(target)
 
 
 def _inspect(fetch: Fetch, target: Target, head: bytes) -> int:
@@ -56,7 +57,7 @@ def _check_fit(fetch: Fetch, target: Target, facts: ImageFacts) -> None:
     )
 
 
-def write_qcow2(fetch: Fetch, disk: Disk, progress: Progress) -> Written:
+def write_qcow2(fetch: Fetch, disk: Disk, progress: Progress, preserve: Preserve) -> Written:
     """Fetch, check, convert, compare and finish.
 
     The image is in a file without a name, so that it is gone however this process ends.
@@ -74,13 +75,15 @@ def write_qcow2(fetch: Fetch, disk: Disk, progress: Progress) -> Written:
         check_whole(content, fetch.name, size)
         _check_fit(fetch, disk.target, content)
         source = Window("qcow2", path, len(head), size - len(head))
-        with sealed(disk):
+        preserved = preserve(head, size)
+        with sealed(disk, preserved):
             written = _convert(source, disk, progress, began)
             _compare(source, disk, progress, written)
-            block = next(split_blocks([head]))
-            write_head(disk, block)
+            write_head(disk, preserved, head)
             finish(disk)
+            preserved.check(disk)
     written.image_size = size
+    written.preserved = preserved.names
     return written
 
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._errors import ImageError
 from ._disk import BLOCK, Disk
 from ._fetch import Fetch
 from ._finish import finish, sealed
-from ._image_format import ImageFacts, check_fit, check_whole, inspect_raw, too_large
+from ._image_format import ImageFacts, check_fit, check_whole, inspect_raw
+from ._preserved import Preserved
 from ._progress import Progress
 from ._readahead import Pipeline
 from ._target import Target
 from ._verify import Block, Digests, split_blocks
+
+#: Finds what is to be preserved from an image, by its first bytes and its size as far as it is known.
+Preserve = t.Callable[[bytes, int], Preserved]
 
 _ZERO_RUN = 64 * BLOCK  # a longer run is zeroed in parts, so that progress is seen
 
@@ -32,6 +36,7 @@ class Written:
     bytes_zeroed: int = 0
     fetch_write: float = 0.0
     verify: float = 0.0
+    preserved: list[str] = field(default_factory=list)
 
 
 def inspect_first(fetch: Fetch, target: Target, head: bytes) -> ImageFacts:
@@ -56,14 +61,17 @@ def inspect_first(fetch: Fetch, target: Target, head: bytes) -> ImageFacts:
     return facts
 
 
-def plan_raw(fetch: Fetch, target: Target) -> int:
+def plan_raw(fetch: Fetch, target: Target, preserve: Preserve) -> tuple[int, Preserved]:
     """Do all checks that need no more than the first block; return the least number of bytes to write."""
     with Pipeline() as pipeline:
         first = next(split_blocks(fetch.pieces(pipeline)), None)
-        return inspect_first(fetch, target, first.data if first else b"").extent
+        head = first.data if first else b""
+        facts = inspect_first(fetch, target, head)
+        preserved = preserve(head, facts.extent)
+        return facts.extent, preserved
 
 
-def write_raw(fetch: Fetch, disk: Disk, progress: Progress) -> Written:
+def write_raw(fetch: Fetch, disk: Disk, progress: Progress, preserve: Preserve) -> Written:
     """Write, verify and finish.
 
     :raises ImageError: the image is not what was declared; the disk is unbootable if it was touched.
@@ -74,18 +82,23 @@ def write_raw(fetch: Fetch, disk: Disk, progress: Progress) -> Written:
     with Pipeline() as pipeline:
         blocks = pipeline.stage(split_blocks(fetch.pieces(pipeline)))
         first = next(blocks, None)
-        facts = inspect_first(fetch, disk.target, first.data if first else b"")
-        with sealed(disk):
-            writer = _BlockWriter(disk, fetch.name)
-            head = writer.hold_back(t.cast(Block, first))
+        head = first.data if first else b""
+        facts = inspect_first(fetch, disk.target, head)
+        preserved = preserve(head, facts.extent)
+        with sealed(disk, preserved):
+            writer = _BlockWriter(disk, preserved, fetch.name)
+            writer.hold_back(t.cast(Block, first))
             for block in blocks:
                 writer.add(block)
                 progress.update(fetch.source.fetched, fetch.source.total)
             writer.flush()
             _check_complete(fetch, facts, writer.written.image_size)
             writer.written.fetch_write = time.monotonic() - began
-            _verify(writer, head, disk, progress)
+            _verify(writer, disk, progress)
+            write_head(disk, preserved, head)
             finish(disk)
+            preserved.check(disk)
+    writer.written.preserved = preserved.names
     return writer.written
 
 
@@ -94,38 +107,38 @@ def _check_complete(fetch: Fetch, facts: ImageFacts, size: int) -> None:
     check_whole(facts, fetch.name, size, written=True)
 
 
-def _verify(writer: _BlockWriter, head: Block, disk: Disk, progress: Progress) -> None:
+def _verify(writer: _BlockWriter, disk: Disk, progress: Progress) -> None:
     began = time.monotonic()
     size = writer.written.image_size
     progress.start("verify", size)
     writer.digests.verify(disk, lambda done: progress.update(done, size))
-    write_head(disk, head)
     writer.written.verify = time.monotonic() - began
 
 
-def write_head(disk: Disk, head: Block) -> None:
+def write_head(disk: Disk, preserved: Preserved, head: bytes) -> None:
     """Write the first block, which makes the disk bootable, and read it back."""
-    disk.write(0, head.data)
+    data = preserved.finish_head(disk, head)
+    disk.write(0, data)
     disk.flush()
     digests = Digests()
-    digests.add(head)
+    digests.add(next(split_blocks([data])))
     digests.verify(disk, lambda _done: None)
 
 
 class _BlockWriter:
     """Writes blocks in order; zero blocks are gathered to runs that the disk zeroes itself."""
 
-    def __init__(self, disk: Disk, name: str) -> None:
+    def __init__(self, disk: Disk, preserved: Preserved, name: str) -> None:
         self.written = Written()
         self.digests = Digests()
         self._disk = disk
+        self._preserved = preserved
         self._name = name
         self._run_start = self._run_length = 0
 
-    def hold_back(self, first: Block) -> Block:
+    def hold_back(self, first: Block) -> None:
         """Count the first block in without writing it."""
         self._count(first)
-        return first
 
     def add(self, block: Block) -> None:
         """Write a block, or make it part of a run of zeroes."""
@@ -148,8 +161,7 @@ class _BlockWriter:
 
     def _count(self, block: Block) -> None:
         size = block.offset + len(block.data)
-        if size > self._disk.target.size:
-            raise too_large(self._name, size, self._disk.target.device, self._disk.target.size, written=True)
+        self._preserved.check_room(self._name, size, written=True)
         self.written.image_size = size
         if block.digest is None:
             self.written.bytes_zeroed += len(block.data)
