@@ -9,6 +9,7 @@ The connection is only needed to look. So the work may take hours, and outlives 
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import json
 import posixpath
@@ -63,13 +64,13 @@ class JobAction(InBandAction):
     LIMIT_HINT: str
     DIED_HINT: str
 
+    @abc.abstractmethod
     def get_progress_paths(self) -> list[str]:
         """Return where the progress file may be, as words for the node's shell."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def describe(self, progress: Result) -> View:
         """Return what the progress file tells."""
-        raise NotImplementedError
 
     def salvage(self, _progress: Result) -> Result:
         """Return what of the last progress belongs to the result of a job that failed."""

@@ -51,9 +51,7 @@ ROWS = [
     Refused("rebuild", "active", ("is protected (production), which forbids a rebuild",), PROTECTED),
     Refused("deploy", "available", ("is retired (lease ends), which forbids 'deploy'",), RETIRED),
     Refused("provide", "manageable", ("is retired (lease ends), which forbids 'provide'",), RETIRED),
-    Refused(
-        "deploy", "available", ("is in maintenance: bad fan",), {"maintenance": True, "maintenance_reason": "bad fan"}
-    ),
+    Refused("deploy", "available", ("is in maintenance: bad fan",), ASIDE),
     Refused("undeploy", "active", ("is in maintenance: no reason",), {"maintenance": True}),
     Refused("protect", "available", ("is 'available', where protected can't be set", "active, rescue")),
     Refused("retire", "available", ("is 'available', where retired can't be set",)),
