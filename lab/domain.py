@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 from settings import BRIDGE, CPUS, MEMORY_MIB, Firmware, Machine
 
 DOMAIN = """\
-<domain type='{accelerator}'>
+<domain type='{accelerator}' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{machine.domain}</name>
   <uuid>{machine.uuid}</uuid>
   <memory unit='MiB'>{memory}</memory>
@@ -28,12 +28,14 @@ DOMAIN = """\
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     {disk}
+    {small_disks}
     {cdrom}
     {network}
     <serial type='file'><source path={console} append='on'/></serial>
     <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
     <memballoon model='none'/>
   </devices>
+  {nvme}
 </domain>
 """
 
@@ -46,6 +48,27 @@ DISK = """\
       {boot}
       <alias name='ua-disk'/>
     </disk>"""
+
+# It can neither discard nor erase itself: what is left is to overwrite it.
+SATA_DISK = """\
+<disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2' cache='unsafe' discard='ignore'/>
+      <source file={disk}/>
+      <target dev='sdb' bus='sata'/>
+      <serial>{serial}</serial>
+      <alias name='ua-sata'/>
+    </disk>"""
+
+# libvirt has no word for an emulated NVMe disk.
+NVME_DISK = """\
+<qemu:commandline>
+    <qemu:arg value='-drive'/>
+    <qemu:arg value={drive}/>
+    <qemu:arg value='-device'/>
+    <qemu:arg value='nvme,drive=nvme,serial={serial}'/>
+  </qemu:commandline>"""
+
+NVME_DRIVE = "if=none,id=nvme,format=qcow2,cache=unsafe,discard=unmap,file={}"
 
 CDROM = """\
 <disk type='file' device='cdrom'>
@@ -91,6 +114,7 @@ def definition(machine: Machine, boot_order: Sequence[str], accelerator: str) ->
     """Return a machine's definition; it tries the devices that ``boot_order`` names, in this order."""
     firmware: Firmware = machine.kind.firmware
     boot = {device: f"<boot order='{place}'/>" for place, device in enumerate(boot_order, start=1)}
+    nvme, sata = [*machine.small_disks.items()] or (None, None)
     media = f"<source file={quoteattr(str(machine.media))}/>" if machine.media.exists() else ""
     return DOMAIN.format(
         machine=machine,
@@ -102,6 +126,8 @@ def definition(machine: Machine, boot_order: Sequence[str], accelerator: str) ->
         firmware=FIRMWARE[firmware.mode].format(firmware=firmware, machine=machine),
         smm="on" if firmware.smm else "off",
         disk=DISK.format(machine=machine, disk=quoteattr(str(machine.disk)), boot=boot.get("disk", "")),
+        small_disks=SATA_DISK.format(serial=sata[0], disk=quoteattr(str(sata[1]))) if sata else "",
+        nvme=NVME_DISK.format(serial=nvme[0], drive=quoteattr(NVME_DRIVE.format(nvme[1]))) if nvme else "",
         cdrom=CDROM.format(source=media, boot=boot.get("cdrom", "")) if machine.kind.cdrom else "",
         network=NETWORK.format(machine=machine, bridge=BRIDGE, rom=ROM[firmware.mode], boot=boot.get("network", "")),
         console=quoteattr(str(machine.console)),

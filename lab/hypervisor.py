@@ -17,7 +17,7 @@ import domain
 import network
 import process
 from process import LabError, run
-from settings import CACHE, DISK_GIB, NAMESPACE, STATE, Machine
+from settings import CACHE, DISK_GIB, NAMESPACE, SMALL_DISK_MIB, STATE, Machine
 
 # Where libvirtd looks, and which directory of the lab it finds there.
 MOUNTS = {
@@ -116,6 +116,8 @@ def ensure_machine(machine: Machine) -> bool:
         if not pathlib.Path(path).exists():
             raise LabError(f"{path} is missing; run lab/setup.sh lab")
     run("qemu-img", "create", "-q", "-f", "qcow2", str(machine.disk), f"{DISK_GIB}G")
+    for path in machine.small_disks.values():
+        run("qemu-img", "create", "-q", "-f", "qcow2", str(path), f"{SMALL_DISK_MIB}M")
     if firmware.variables:
         shutil.copyfile(firmware.variables, machine.variables)
     define(machine, machine.kind.boot_order)

@@ -32,6 +32,7 @@ MAX_NODES = 16
 MEMORY_MIB = 2048
 CPUS = 2
 DISK_GIB = 6
+SMALL_DISK_MIB = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,11 +66,14 @@ class Kind:
     """Out of disk, network and cdrom; without a request to the BMC the firmware tries them in this order."""
     cdrom: bool = False
     """A drive of its own, in which somebody puts media by hand. (Redfish adds a drive when it inserts media.)"""
+    more_disks: bool = False
+    """Two small disks besides, NVMe and SATA: each kind is erased in another way."""
 
 
 REDFISH = Kind("redfish", UEFI, ("disk",))
 REDFISH_SECURE_BOOT = Kind("redfish", UEFI_SECURE_BOOT, ("disk",))
 KINDS = {
+    9: Kind("redfish", UEFI, ("disk",), more_disks=True),
     10: REDFISH_SECURE_BOOT,
     13: REDFISH_SECURE_BOOT,
     14: Kind("ipmi", BIOS, ("network", "disk")),
@@ -134,6 +138,12 @@ class Machine:
     def disk(self) -> pathlib.Path:
         """Disk image."""
         return STATE / "disks" / f"{self.name}.qcow2"
+
+    @property
+    def small_disks(self) -> dict[str, pathlib.Path]:
+        """Disk images beside the first, by serial number."""
+        names = (f"{self.serial}{letter}" for letter in ("NS" if self.kind.more_disks else ""))
+        return {name: STATE / "disks" / f"{name}.qcow2" for name in names}
 
     @property
     def variables(self) -> pathlib.Path:
