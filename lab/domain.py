@@ -28,14 +28,13 @@ DOMAIN = """\
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     {disk}
-    {small_disks}
     {cdrom}
     {network}
     <serial type='file'><source path={console} append='on'/></serial>
     <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
     <memballoon model='none'/>
   </devices>
-  {nvme}
+  {small_disks}
 </domain>
 """
 
@@ -49,26 +48,21 @@ DISK = """\
       <alias name='ua-disk'/>
     </disk>"""
 
-# It can neither discard nor erase itself: what is left is to overwrite it.
-SATA_DISK = """\
-<disk type='file' device='disk'>
-      <driver name='qemu' type='qcow2' cache='unsafe' discard='ignore'/>
-      <source file={disk}/>
-      <target dev='sdb' bus='sata'/>
-      <serial>{serial}</serial>
-      <alias name='ua-sata'/>
-    </disk>"""
-
-# libvirt has no word for an emulated NVMe disk.
-NVME_DISK = """\
+# libvirt has no words for an emulated NVMe disk and for a disk that can't discard, nor does it know which PCI
+# slots they take: some far from its own. The kernel of the lab's ramdisk knows virtual disks and NVMe only.
+SMALL_DISKS = """\
 <qemu:commandline>
     <qemu:arg value='-drive'/>
-    <qemu:arg value={drive}/>
+    <qemu:arg value={drives[0]}/>
     <qemu:arg value='-device'/>
-    <qemu:arg value='nvme,drive=nvme,serial={serial}'/>
+    <qemu:arg value='nvme,drive=small0,serial={serials[0]},addr=0x10'/>
+    <qemu:arg value='-drive'/>
+    <qemu:arg value={drives[1]}/>
+    <qemu:arg value='-device'/>
+    <qemu:arg value='virtio-blk-pci,drive=small1,serial={serials[1]},addr=0x11,discard=off,write-zeroes=off'/>
   </qemu:commandline>"""
 
-NVME_DRIVE = "if=none,id=nvme,format=qcow2,cache=unsafe,discard=unmap,file={}"
+SMALL_DRIVE = "if=none,id=small{number},format=qcow2,cache=unsafe,discard=unmap,file={path}"
 
 CDROM = """\
 <disk type='file' device='cdrom'>
@@ -114,7 +108,6 @@ def definition(machine: Machine, boot_order: Sequence[str], accelerator: str) ->
     """Return a machine's definition; it tries the devices that ``boot_order`` names, in this order."""
     firmware: Firmware = machine.kind.firmware
     boot = {device: f"<boot order='{place}'/>" for place, device in enumerate(boot_order, start=1)}
-    nvme, sata = [*machine.small_disks.items()] or (None, None)
     media = f"<source file={quoteattr(str(machine.media))}/>" if machine.media.exists() else ""
     return DOMAIN.format(
         machine=machine,
@@ -126,9 +119,13 @@ def definition(machine: Machine, boot_order: Sequence[str], accelerator: str) ->
         firmware=FIRMWARE[firmware.mode].format(firmware=firmware, machine=machine),
         smm="on" if firmware.smm else "off",
         disk=DISK.format(machine=machine, disk=quoteattr(str(machine.disk)), boot=boot.get("disk", "")),
-        small_disks=SATA_DISK.format(serial=sata[0], disk=quoteattr(str(sata[1]))) if sata else "",
-        nvme=NVME_DISK.format(serial=nvme[0], drive=quoteattr(NVME_DRIVE.format(nvme[1]))) if nvme else "",
+        small_disks=_small_disks(machine),
         cdrom=CDROM.format(source=media, boot=boot.get("cdrom", "")) if machine.kind.cdrom else "",
         network=NETWORK.format(machine=machine, bridge=BRIDGE, rom=ROM[firmware.mode], boot=boot.get("network", "")),
         console=quoteattr(str(machine.console)),
     )
+
+
+def _small_disks(machine: Machine) -> str:
+    drives = [SMALL_DRIVE.format(number=number, path=path) for number, path in enumerate(machine.small_disks.values())]
+    return SMALL_DISKS.format(serials=[*machine.small_disks], drives=[*map(quoteattr, drives)]) if drives else ""

@@ -67,7 +67,7 @@ class Kind:
     cdrom: bool = False
     """A drive of its own, in which somebody puts media by hand. (Redfish adds a drive when it inserts media.)"""
     more_disks: bool = False
-    """Two small disks besides, NVMe and SATA: each kind is erased in another way."""
+    """Two small disks besides, an NVMe one and one that can't discard: each kind is erased in another way."""
 
 
 REDFISH = Kind("redfish", UEFI, ("disk",))
@@ -142,7 +142,7 @@ class Machine:
     @property
     def small_disks(self) -> dict[str, pathlib.Path]:
         """Disk images beside the first, by serial number."""
-        names = (f"{self.serial}{letter}" for letter in ("NS" if self.kind.more_disks else ""))
+        names = (f"{self.serial}{letter}" for letter in ("NP" if self.kind.more_disks else ""))
         return {name: STATE / "disks" / f"{name}.qcow2" for name in names}
 
     @property

@@ -15,7 +15,7 @@ from tests.lab import ROOT
 
 NODE = "node09"
 DISKS = ROOT / ".lab" / "disks"
-SMALL = {"BMLAB09N": DISKS / "BMLAB09N.qcow2", "BMLAB09S": DISKS / "BMLAB09S.qcow2"}
+SMALL = {"BMLAB09N": DISKS / "BMLAB09N.qcow2", "BMLAB09P": DISKS / "BMLAB09P.qcow2"}
 SIZE = 64 * 1024**2
 
 
@@ -51,7 +51,7 @@ def test_each_disk_is_erased_by_the_best_that_it_can_do(lab: t.Any, tmp_path: Pa
     assert lab.record(NODE).provision_state == "manageable"
     erased = {disk["serial"]: disk for disk in lab.evidence(NODE) if disk["result"] == "erased"}
     told = {serial: (disk["method"], disk["sanitization"]) for serial, disk in erased.items()}
-    assert told == {"BMLAB09N": ("nvme_format", "purge"), "BMLAB09S": ("overwrite", "clear")}
+    assert told == {"BMLAB09N": ("nvme_format", "purge"), "BMLAB09P": ("overwrite", "clear")}
     assert {disk["verification"]["result"] for disk in erased.values()} == {"zeros"}
     assert all(read(path) == bytes(SIZE) for path in SMALL.values())
 
