@@ -112,7 +112,7 @@ def test_provide_and_deploy(lab: t.Any, played: dict[str, float]) -> None:
     play(lab, played, "provide", "available")
     play(lab, played, "deploy", "active", lab_cloud_config=DATA_PARTITION, bm_preserve_partitions=["data"])
     assert "status: done" in lab.ssh("cloud-init status --wait --long")
-    assert lab.ssh("findmnt --noheadings --output SOURCE --target /data") == "/dev/vda3"
+    assert lab.ssh("findmnt --noheadings --output SOURCE --target /data") == "/dev/vda4"
     lab.ssh("hostname > /data/kept && sync")
 
 
@@ -140,7 +140,7 @@ def test_service(lab: t.Any, played: dict[str, float], folder: Path) -> None:
 
 def test_rebuild_with_another_image_keeps_the_data(lab: t.Any, played: dict[str, float]) -> None:
     before = lab.ssh(INSTANCE)
-    data = lab.ssh("sgdisk --info=3 /dev/vda && sha256sum /data/kept && umount /data")
+    data = lab.ssh("sgdisk --info=4 /dev/vda && sha256sum /data/kept && umount /data")
     wanted = {"bm_image": OTHER_IMAGE, "lab_cloud_config": DATA_PARTITION}
     refused = lab.playbook("rebuild", **wanted, bm_preserve_partitions=["dtaa"])
     assert refused.code != 0
@@ -149,7 +149,7 @@ def test_rebuild_with_another_image_keeps_the_data(lab: t.Any, played: dict[str,
     play(lab, played, "rebuild", "active", **wanted, bm_preserve_partitions=["data"])
     assert lab.ssh(INSTANCE) != before
     assert "second image of the lab" in lab.ssh("cat /etc/issue")
-    assert lab.ssh("sgdisk --info=3 /dev/vda && sha256sum /data/kept") == data
+    assert lab.ssh("sgdisk --info=4 /dev/vda && sha256sum /data/kept") == data
 
 
 def test_undeploy_leaves_nothing_behind(lab: t.Any, played: dict[str, float]) -> None:
