@@ -5,7 +5,7 @@
 # tests/run.sh check   what a developer runs before each commit: formatting, lint, types, unit tests
 # tests/run.sh test    everything that CI runs
 # tests/run.sh matrix  every kind of machine; writes docs/matrix.md
-# tests/run.sh life    every verb on one machine
+# tests/run.sh life    every verb on one machine, every kind of erase on another
 # tests/run.sh PART    one part: see PARTS below
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -144,7 +144,8 @@ def test_rebuild_with_another_image_keeps_the_data(lab: t.Any, played: dict[str,
     wanted = {"bm_image": OTHER_IMAGE, "lab_cloud_config": DATA_PARTITION}
     refused = lab.playbook("rebuild", **wanted, bm_preserve_partitions=["dtaa"])
     assert refused.code != 0
-    assert "The partition dtaa of /dev/vda can't be preserved" in refused.text
+    assert "can't be preserved: there is none, but others that would be lost" in refused.text
+    assert "nothing was written. Correct bm_preserve_partitions" in refused.text
     assert lab.record().provision_state == "deploy failed"
     play(lab, played, "rebuild", "active", **wanted, bm_preserve_partitions=["data"])
     assert lab.ssh(INSTANCE) != before
