@@ -18,7 +18,8 @@ from pathlib import Path
 
 from ._drivers.base import STEPS as DRIVER_STEPS
 from ._errors import InvalidRequestError
-from ._node import Node
+from ._node import Node, digest_of
+from ._verbs import Verb
 
 DONE = "done"
 RUNNING = "running"
@@ -94,36 +95,45 @@ FIXED_STEPS = {
 }
 """The steps of verbs that take none from users."""
 
+CORE_STEPS = frozenset(RESERVED) | {
+    step.step
+    for group in (*DEPLOY_STEPS.values(), CLEAN_STEPS, *FIXED_STEPS.values(), (INSPECT_BMC, INSPECT, TEAR_DOWN_AGENT))
+    for step in group
+}
+"""Names that no step of users has: after them comes what belongs to the core step of that name."""
+
 VARIABLES = {"deploy": "bm_deploy_steps", "clean": "bm_clean_steps", "service": "bm_service_steps"}
 """Where users' steps of each kind of work come from."""
 
 Entries = t.Sequence[t.Mapping[str, t.Any]]
 
 
-def steps_of(verb: str, node: Node, *, wanted: Entries = (), in_band: bool = True) -> list[Step]:
+def steps_of(verb: Verb, node: Node, *, wanted: Entries = (), in_band: bool = True) -> list[Step]:
     """Return all steps of a verb's work in the order in which they run.
 
     :param wanted: for clean and service, exactly these, in their order.
     :param in_band: whether an inspection may boot the ramdisk.
     :raises InvalidRequestError: a step does not exist, is there twice, lacks its file, or can't run in its slot.
     """
-    if verb in FIXED_STEPS:
-        return list(FIXED_STEPS[verb])
-    if verb == "inspect":
+    name = verb.name
+    if name in FIXED_STEPS:
+        return list(FIXED_STEPS[name])
+    if name == "inspect":
         return [INSPECT_BMC, *([START_RAMDISK, INSPECT, TEAR_DOWN_AGENT] if in_band else [])]
-    if verb == "deploy":
-        return _checked(_by_priority(_deploy_steps(node)), node, verb)
-    if verb == "service":
-        given = [*_given(node, verb, wanted or _entries(node, verb))]
-        return _in_ramdisk(_checked(given if wanted else _by_priority(given), node, verb), BOOT_INSTANCE)
-    if verb == "clean":
+    if verb.kind == "deploy":
+        return _checked(_by_priority(_deploy_steps(node)), node, "deploy")
+    if name == "service":
+        given = list(_given(node, name, wanted or _entries(node, name)))
+        chosen = given if wanted else _by_priority(step for step in given if step.priority > 0)
+        return _in_ramdisk(_checked(chosen, node, name), BOOT_INSTANCE)
+    if name == "clean":
         if not wanted:
             raise InvalidRequestError(
                 "Manual cleaning needs its steps.",
                 node=node.name,
                 hint=f"Give clean_node_steps, such as [{{step: {CLEAN_STEPS[0].step}}}].",
             )
-        return _in_ramdisk(_checked(_given(node, verb, wanted), node, verb))
+        return _in_ramdisk(_checked(_given(node, name, wanted), node, name))
     return _in_ramdisk(_checked(_by_priority(_automated_clean_steps(node)), node, "clean"))
 
 
@@ -181,6 +191,12 @@ def _given(node: Node, kind: str, entries: Entries) -> t.Iterator[Step]:
         interface = reserved[0] if reserved else entry.get("interface") or "deploy"
         step = Step(interface, name, 50 if priority is None else priority, args=dict(entry.get("args") or {}))
         if entry.get("tasks"):
+            if name in CORE_STEPS:
+                raise InvalidRequestError(
+                    f"The step '{name}' in {variable} has the name of a step that is there already.",
+                    node=node.name,
+                    hint="Give your own step another name, or leave 'tasks' out to mean the other one.",
+                )
             yield dataclasses.replace(step, in_band=True, tasks=entry["tasks"])
         elif (interface, name) in core:
             yield dataclasses.replace(core[interface, name], priority=step.priority, args=step.args)
@@ -230,11 +246,19 @@ def _in_ramdisk(steps: list[Step], *after: Step) -> list[Step]:
 
 
 def to_record(steps: t.Iterable[Step]) -> list[dict[str, t.Any]]:
-    """Return steps as the store keeps them: without arguments, which may hold secrets."""
-    return [{"step": step.key, "priority": step.priority, "status": TODO} for step in steps]
+    """Return steps as the store keeps them: of arguments, which may hold secrets, the digest alone."""
+    return [
+        {
+            "step": step.key,
+            "priority": step.priority,
+            "status": TODO,
+            "content": digest_of([step.tasks, step.args]),
+        }
+        for step in steps
+    ]
 
 
 def carry_over(steps: t.Iterable[Step], stored: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """Return ``steps`` for the store, those done that were done before."""
-    done = {entry["step"]: entry for entry in stored if entry["status"] == DONE}
-    return [done.get(entry["step"], entry) for entry in to_record(steps)]
+    """Return ``steps`` for the store, those done that were done before: with the same tasks and arguments."""
+    done = {(entry["step"], entry.get("content")): entry for entry in stored if entry["status"] == DONE}
+    return [done.get((entry["step"], entry["content"]), entry) for entry in to_record(steps)]
