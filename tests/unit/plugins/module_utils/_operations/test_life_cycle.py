@@ -246,6 +246,29 @@ def test_unhold_keeps_nobody_out(site: Site) -> None:
     assert site.state == "manageable"
 
 
+@pytest.mark.parametrize("verb", ["deploy", "service"])
+def test_what_is_held_goes_on_after_unhold_or_is_aborted(site: Site, verb: str) -> None:
+    before, after = ("power_on", "reboot") if verb == "deploy" else ("reboot", "wait")
+    steps = [
+        {"step": before, "priority": 30},
+        {"step": "hold", "priority": 20},
+        {"step": after, "priority": 10, "args": {"seconds": 0} if after == "wait" else {}},
+    ]
+    options = {f"{verb}_steps": steps}
+    if verb == "service":
+        site.ok("deploy")
+    assert site.ok(verb, **options)["held"]
+    assert site.state == f"{verb} hold"
+    assert f"'{verb} hold'" in site.play(verb, **options)["msg"]
+    site.act("unhold")
+    site.ok(verb, **options)
+    assert (site.state, site.steps_started().count(f"power.{before}")) == ("active", 1)
+    other = {f"{verb}_steps": steps, "root_device": {"serial": "other"}, "rebuild": True}
+    assert site.ok(verb, **other)["held"]
+    site.act("abort")
+    assert (site.state, site.record.last_error) == (f"{verb} failed", "aborted by request")
+
+
 def test_a_flag_does_not_take_over_what_a_dead_run_holds(site: Site, dead: str) -> None:
     site.ok("enroll")
     assert site.play("clean", until="deploy.erase_devices", owner=dead, steps=erase())["died"]
