@@ -45,8 +45,8 @@ class EraseRequest:
 
     level: str
     method: str = "auto"
-    disks: t.Sequence[str] = ()
-    allow: t.Sequence[str] = ()
+    disks: t.Sequence[str] | None = None
+    allow: t.Sequence[str] | None = None
     skip: t.Sequence[str] = ()
     devices: t.Sequence[str] = ()
     samples: int = 64
