@@ -58,7 +58,8 @@ options:
         of the drive, so it is refused while there is one that is not to be erased.
       - V(nvme_format) is NVMe's Format NVM, as crypto erase if the drive can, else as user data erase.
       - V(ata_secure_erase) is ATA's SECURITY ERASE UNIT, enhanced if the drive can. Refused where the firmware has frozen the
-        drive's security, and not tried over USB.
+        drive's security, and not tried over USB. Until its end the drive has the user password C(bm-erase). One that does not
+        give it up again has failed, whatever else could be done to it, as it locks when it loses power.
       - V(blkdiscard) discards all blocks, then has the device zero all addresses, like C(blkdiscard --zeroout). Only for
         devices that can do both by themselves. A discard alone would promise nothing.
       - V(overwrite) is one pass of zeroes, past the page cache.

@@ -12,31 +12,36 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import StepError
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase import EraseRequest, erase_devices
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_ata import secure_erase
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_nvme import format_namespace, sanitize
 
 HDPARM = r"""#!/bin/sh
-# A drive with the security feature set. Its folder holds: password, locked, broken, sticky.
+# A drive with the security feature set. Its folder holds: password, locked, broken, sticky, hanging, relocking,
+# clinging, dead.
 cd {folder}
 echo "$*" >> calls
 shown() {{ if [ -e "$1" ]; then printf '\t\t%s\n' "$2"; else printf '\tnot\t%s\n' "$2"; fi; }}
 case $* in
     -I*)
+        [ ! -e dead ] || [ ! -e password ] || {{ echo 'Input/output error' >&2; exit 5; }}
         printf '\nSecurity:\n\tMaster password revision code = 65534\n\t\tsupported\n'
         shown password enabled; shown locked locked; shown frozen frozen
         printf '\t\tsupported: enhanced erase\n\t2min for SECURITY ERASE UNIT. 2min for ENHANCED SECURITY ERASE UNIT.\n'
         exit ;;
     *--security-set-pass*)
         [ ! -e locked ] || exit 5
+        [ ! -e hanging ] || {{ echo "$4" > password; echo 'no answer' >&2; exit 5; }}
         echo "$4" > password ;;
     *)
         [ "$(cat password)" = "$4" ] || {{ echo 'bad password' >&2; exit 5; }}
         case $3 in
             --security-erase*)
+                [ ! -e relocking ] || touch locked
                 [ ! -e broken ] || {{ echo 'Input/output error' >&2; exit 5; }}
                 [ -e sticky ] || rm password ;;
             --security-unlock) rm locked ;;
-            --security-disable) [ ! -e locked ] || exit 5; rm password ;;
+            --security-disable) [ ! -e locked ] && [ ! -e clinging ] || exit 5; rm password ;;
         esac ;;
 esac
 """
@@ -99,14 +104,68 @@ def test_ata_erase_that_fails_takes_the_password_back(make: t.Callable[..., Driv
     drive = make(broken="")
     with pytest.raises(StepError, match="Input/output error"):
         secure_erase("/dev/sdx", "enhanced")
-    assert drive.calls[-1] == "--user-master u --security-disable bm-erase /dev/sdx"
+    assert "--user-master u --security-disable bm-erase /dev/sdx" in drive.calls
     assert not drive.has("password")
 
 
 def test_ata_erase_that_the_drive_did_not_finish(make: t.Callable[..., Drive]) -> None:
-    make(sticky="")
-    with pytest.raises(StepError, match="still has its password"):
+    drive = make(sticky="")
+    with pytest.raises(StepError, match="did not finish the erase"):
         secure_erase("/dev/sdx", "enhanced")
+    assert not drive.has("password")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """A file with the name of an ATA drive, which hdparm is asked about therefore."""
+    path = tmp_path / "sdx"
+    path.write_bytes(b"\xa5" * 2**20)
+    return path
+
+
+def erase(disk: Path) -> dict[str, t.Any]:
+    (evidence,) = erase_devices(EraseRequest("full", devices=[str(disk)]))["evidence"]
+    return t.cast("dict[str, t.Any]", evidence)
+
+
+@pytest.mark.parametrize("fault", ["broken", "sticky", "hanging"])
+def test_ata_drive_that_gives_up_the_password_is_erased_in_another_way(
+    make: t.Callable[..., Drive], disk: Path, fault: str
+) -> None:
+    drive = make(**{fault: ""})
+    evidence = erase(disk)
+    assert [item["method"] for item in evidence["attempts"]] == ["ata_secure_erase", "overwrite"]
+    assert (evidence["result"], evidence["method"]) == ("erased", "overwrite")
+    assert not drive.has("password")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"broken": "", "clinging": ""},
+        {"sticky": "", "clinging": ""},
+        {"hanging": "", "clinging": ""},
+        {"broken": "", "dead": "", "clinging": ""},
+    ],
+    ids=lambda state: "-".join(state),
+)
+def test_ata_drive_that_keeps_the_password_has_failed(
+    make: t.Callable[..., Drive], disk: Path, state: dict[str, str]
+) -> None:
+    drive = make(**state)
+    evidence = erase(disk)
+    assert drive.has("password")
+    assert [item["method"] for item in evidence["attempts"]] == ["ata_secure_erase"], "nothing else can take it away"
+    assert (evidence["result"], evidence["method"]) == ("failed", None)
+    assert evidence["reason"] == evidence["attempts"][0]["error"]
+    assert "bm-erase" in evidence["reason"]
+    assert "hdparm --security-disable bm-erase" in evidence["reason"]
+
+
+def test_ata_erase_that_locks_the_drive_and_fails(make: t.Callable[..., Drive], disk: Path) -> None:
+    drive = make(broken="", relocking="")
+    assert erase(disk)["result"] == "erased"
+    assert not drive.has("password")
 
 
 def test_ata_drive_that_a_dead_erase_has_locked(make: t.Callable[..., Drive]) -> None:
