@@ -20,7 +20,7 @@ from ._erase_ata import PasswordLeftError, secure_erase
 from ._erase_block import discard_and_zero, overwrite
 from ._erase_metadata import erase_metadata
 from ._erase_nvme import format_namespace, is_namespace, sanitize
-from ._erase_plan import METADATA, Technique
+from ._erase_plan import METADATA, Abilities, Technique
 from ._erase_progress import EraseProgress, Tell
 from ._erase_sample import DIFFERS, SAMPLE, ZEROS, choose_positions, digest_samples, judge, read_samples
 from ._progress import get_run_directory, slug
@@ -47,13 +47,14 @@ _VERSIONS = {METADATA: ["wipefs", "--version"], "ata_secure_erase": ["hdparm", "
 
 @dataclass(frozen=True)
 class Job:
-    """A disk with what is to be done: techniques to try, or the result that it has without one."""
+    """A disk with what it can, and what is to be done: techniques to try, or the result that it has without one."""
 
     disk: dict[str, t.Any]
     level: str
     result: str | None = None
     reason: str | None = None
     target: Target | None = None
+    abilities: Abilities = field(default_factory=Abilities)
     techniques: list[Technique] = field(default_factory=list)
 
 

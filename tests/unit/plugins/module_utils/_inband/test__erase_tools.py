@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import typing as t
 from pathlib import Path
 
@@ -47,13 +49,19 @@ esac
 """
 
 NVME = r"""#!/bin/sh
-# A drive whose sanitize operation goes through the states in its file, one a look at the log.
+# A drive whose sanitize operation goes through the states in its file, one a look at the log; - is no answer.
+# Its folder holds: broken, id-ctrl.
 cd {folder}
 echo "$*" >> calls
 case $1 in
+    id-ctrl) cat id-ctrl ;;
     sanitize-log)
-        printf "\377\377\00$(head -n 1 states)\000"
-        sed -i 1d states ;;
+        state=$(head -n 1 states)
+        [ $(wc -l < states) = 1 ] || sed -i 1d states
+        [ "$state" != - ] || exit 1
+        printf "\377\377\00$state\000" ;;
+    sanitize)
+        [ ! -e nvme9n1 ] || dd if=/dev/zero of=nvme9n1 bs=1M count=1 conv=notrunc 2>/dev/null ;;
     *) [ ! -e broken ] || {{ echo 'NVMe status: INVALID_FIELD(0x4002)' >&2; exit 1; }} ;;
 esac
 """
@@ -196,18 +204,60 @@ def test_nvme_format_that_is_refused(make: t.Callable[..., Drive]) -> None:
 
 
 @pytest.mark.parametrize(("variant", "action"), [("block erase", 2), ("crypto erase", 4)])
-@pytest.mark.parametrize("states", ["1", "2\n1", "4"])
+@pytest.mark.parametrize("states", ["0 1", "0 2 1", "3 4", "2 2 3 1", "0 - - 2 - - - 1"])
 def test_nvme_sanitize_waits_for_its_end(
     make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch, variant: str, action: int, states: str
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    drive = make(states=states)
+    drive = make(states=states.replace(" ", "\n"))
     sanitize("/dev/nvme9n1", variant)
     looks = ["sanitize-log /dev/nvme9 --raw-binary"] * len(states.split())
-    assert drive.calls == [f"sanitize /dev/nvme9 --sanact={action}", *looks]
+    begun = 3 if states.startswith("2") else 1  # one that runs already has to end before
+    assert drive.calls == [*looks[:begun], f"sanitize /dev/nvme9 --sanact={action}", *looks[begun:]]
 
 
 def test_nvme_sanitize_that_fails(make: t.Callable[..., Drive]) -> None:
     make(states="3")
     with pytest.raises(StepError, match="of /dev/nvme9 did not succeed: status 3"):
         sanitize("/dev/nvme9n1", "block erase")
+
+
+def test_nvme_sanitize_whose_drive_answers_no_more(
+    make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    make(states="0\n2\n-")
+    with pytest.raises(StepError, match="nvme failed with code 1"):
+        sanitize("/dev/nvme9n1", "block erase")
+
+
+def put_gpfs(disk: Path) -> None:
+    argv = ["sgdisk", "-n", "1:256:+256K", "-t", "1:37AFFC90-EF7D-4E96-91C3-2D7AE055B174", "-a", "1", disk]
+    subprocess.run(argv, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_ata_drive_that_is_locked_is_not_asked_for_its_content(
+    make: t.Callable[..., Drive], disk: Path, locked: bool
+) -> None:
+    drive = make(**({"locked": "", "password": "bm-erase"} if locked else {}))
+    put_gpfs(disk)
+    evidence = erase(disk)
+    assert evidence["result"] == ("erased" if locked else "guarded"), "a locked drive answers no read"
+    assert not drive.has("password")
+
+
+@pytest.mark.parametrize(
+    ("states", "result"),
+    [("3\n3\n1", "erased"), ("2\n2\n1", "erased"), ("1", "guarded"), ("0", "guarded"), ("-", "guarded")],
+)
+def test_nvme_drive_that_has_to_be_sanitized_is_not_asked_for_its_content(
+    make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch, disk: Path, states: str, result: str
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    make(states=states, **{"id-ctrl": json.dumps({"sanicap": 2})})
+    namespace = disk.rename(disk.with_name("nvme9n1"))
+    put_gpfs(namespace)
+    evidence = erase(namespace)
+    assert evidence["result"] == result
+    assert evidence["method"] == ("nvme_sanitize" if result == "erased" else None)
