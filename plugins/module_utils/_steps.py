@@ -16,6 +16,7 @@ import dataclasses
 import typing as t
 from pathlib import Path
 
+from ._contract import guess
 from ._drivers.base import STEPS as DRIVER_STEPS
 from ._errors import InvalidRequestError
 from ._node import Node, digest_of
@@ -101,6 +102,17 @@ CORE_STEPS = frozenset(RESERVED) | {
     for step in group
 }
 """Names that no step of users has: after them comes what belongs to the core step of that name."""
+
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "deploy.erase_devices_metadata": ("disks",),
+    "deploy.erase_devices_express": ("disks",),
+    "deploy.erase_devices": ("disks", "method"),
+    "deploy.wait": ("seconds",),
+    "power.power_off": ("soft",),
+    "management.set_boot_device": ("device", "mode", "persistent"),
+    "boot.insert_media": ("url",),
+}
+"""Arguments by the key of a step that is no task file; the others have none."""
 
 VARIABLES = {"deploy": "bm_deploy_steps", "clean": "bm_clean_steps", "service": "bm_service_steps"}
 """Where users' steps of each kind of work come from."""
@@ -198,7 +210,9 @@ def _given(node: Node, kind: str, entries: Entries) -> t.Iterator[Step]:
                     hint="Give your own step another name, or leave 'tasks' out to mean the other one.",
                 )
             yield dataclasses.replace(step, in_band=True, tasks=entry["tasks"])
-        elif (interface, name) in core:
+            continue
+        _check_arguments(step, node, variable)
+        if (interface, name) in core:
             yield dataclasses.replace(core[interface, name], priority=step.priority, args=step.args)
         elif (interface, name) in DRIVER_STEPS or (interface, name) in RESERVED.values():
             yield step
@@ -208,6 +222,27 @@ def _given(node: Node, kind: str, entries: Entries) -> t.Iterator[Step]:
                 f"The step '{interface}.{name}' in {variable} does not exist.",
                 node=node.name,
                 hint=f"Name an Ansible file in 'tasks', or one of: {', '.join([*names, *RESERVED])}.",
+            )
+
+
+def _check_arguments(step: Step, node: Node, variable: str) -> None:
+    """Check the names of a step's arguments, and that none is empty: an erase without disks would mean all of them.
+
+    :raises InvalidRequestError: naming the argument.
+    """
+    known = ARGUMENTS.get(step.key, ())
+    for name, value in step.args.items():
+        if name not in known:
+            raise InvalidRequestError(
+                f"The step '{step.key}' in {variable} has no argument '{name}'.",
+                node=node.name,
+                hint=guess(name, known) if known else "It has none.",
+            )
+        if value is None or value in ("", []):
+            raise InvalidRequestError(
+                f"The argument '{name}' of the step '{step.key}' in {variable} is empty.",
+                node=node.name,
+                hint="Leave it out for its default, or give it a value.",
             )
 
 

@@ -78,6 +78,45 @@ ROWS = [
         variables={"service_node_steps": [{"step": "mine", "tasks": __file__}] * 2},
     ),
     Refused("undeploy", "active", ("Say which nodes are meant, with -l",), arguments=()),
+    Refused(
+        "clean",
+        "manageable",
+        ("The step 'deploy.erase_devices' in bm_clean_steps has no argument 'disk'", "Did you mean disks?"),
+        variables={"clean_node_steps": [{"step": "erase_devices", "args": {"disk": ["S4EW"]}}]},
+    ),
+    Refused(
+        "clean",
+        "manageable",
+        ("The argument 'disks' of the step 'deploy.erase_devices' in bm_clean_steps is empty", "Leave it out"),
+        variables={"clean_node_steps": [{"step": "erase_devices", "args": {"disks": "{{ [] }}"}}]},
+    ),
+    Refused(
+        "provide",
+        "manageable",
+        ("The argument 'disks' of the step 'deploy.erase_devices_metadata' in bm_clean_steps is empty",),
+        variables={
+            "bm_automated_clean": True,
+            "bm_clean_steps": [{"step": "erase_devices_metadata", "priority": 9, "args": {"disks": None}}],
+        },
+    ),
+    Refused(
+        "service",
+        "active",
+        ("The step 'deploy.wait' in bm_service_steps has no argument 'second'", "Did you mean seconds?"),
+        variables={"service_node_steps": [{"step": "wait", "args": {"second": 60}}]},
+    ),
+    Refused(
+        "service",
+        "active",
+        ("The step 'power.reboot' in bm_service_steps has no argument 'soft'", "It has none"),
+        variables={"service_node_steps": [{"step": "reboot", "args": {"soft": True}}]},
+    ),
+    Refused(
+        "clean",
+        "manageable",
+        ("bm_erase.allow must have at least 1 entry",),
+        variables={**ERASE, "bm_erase": {"allow": []}},
+    ),
 ]
 
 
