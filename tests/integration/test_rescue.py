@@ -10,6 +10,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 
 NODE = ("-l", "node01")
 GIVEN = "a password from a vault"
@@ -57,3 +58,16 @@ def test_a_rescue_that_fails_leaves_no_password(site: t.Any, kept: Path) -> None
     assert site.play("rescue.yml", *NODE).code == 2
     assert site.record().provision_state == "rescue failed"
     assert not kept.exists()
+
+
+def test_a_machine_that_is_no_ramdisk_lets_nobody_in(site: t.Any) -> None:
+    task = {
+        "name": "Let in",
+        "baremetal.lifecycle.bm_rescue_access": {"ssh_keys": ["ssh-ed25519 AAAA me"], "password": GIVEN},
+    }
+    path = site.folder / "play.yml"
+    path.write_text(yaml.safe_dump([{"name": "Play", "hosts": "baremetal", "gather_facts": False, "tasks": [task]}]))
+    run = site.play(str(path), *NODE, "-vvv")
+    assert run.code == 2
+    assert "This system is not the deploy ramdisk" in run.text
+    assert GIVEN not in run.output
