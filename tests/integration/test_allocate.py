@@ -27,7 +27,7 @@ def deploy_what_is_allocated(site: t.Any) -> str:
         },
         {
             "name": "Check that these are the nodes",
-            "ansible.builtin.assert": {"that": ["again is not changed", "again.nodes == ansible_play_hosts"]},
+            "ansible.builtin.assert": {"that": ["again is not changed", "again.nodes | sort == ansible_play_hosts | sort"]},
         },
         {"name": "Deploy", "ansible.builtin.include_role": {"name": "baremetal.lifecycle.provision_node"}},
     ]
