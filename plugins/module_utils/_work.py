@@ -58,8 +58,8 @@ class Files:
         self.publication = Publication(self.folder / "media.json")
 
     def remove_keys(self) -> None:
-        """Remove the keys of a ramdisk that is gone. Idempotent."""
-        for name in ("ramdisk_key", "known_hosts"):
+        """Remove the keys of a ramdisk that is gone, and the password that let an operator in. Idempotent."""
+        for name in ("ramdisk_key", "known_hosts", "rescue_password"):
             (self.folder / name).unlink(missing_ok=True)
 
 

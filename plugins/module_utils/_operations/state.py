@@ -17,7 +17,14 @@ from .. import _states as states
 from .. import _task as tasks
 from .. import _work as work
 from .._argspec import NODE_SPEC
-from .._errors import BareMetalError, BMCTimeoutError, InvalidStateError, NodeLockedError, StepError
+from .._errors import (
+    BareMetalError,
+    BMCTimeoutError,
+    InvalidRequestError,
+    InvalidStateError,
+    NodeLockedError,
+    StepError,
+)
 from .._record import HistoryEntry, NodeRecord
 from .._request import Request, Result, state_of
 from .._verbs import Verb
@@ -170,7 +177,7 @@ def _remove(request: Request) -> bool:
     """Remove the node's record; history and evidence stay.
 
     :raises InvalidStateError: its state does not allow it.
-    :raises InvalidRequestError: it is protected.
+    :raises InvalidRequestError: it is protected, or allocated.
     """
     node = request.node
     record = request.store.get(node.name)
@@ -183,6 +190,12 @@ def _remove(request: Request) -> bool:
             hint=f"Allowed in: {', '.join(sorted(states.DELETABLE))}. Undeploy the node, then take it to manageable.",
         )
     work.check_flags(REMOVE, node, record)
+    if record.allocation is not None:  # Ironic: NodeAssociated
+        raise InvalidRequestError(
+            f"Node {node.name} is allocated to {record.allocation}, which forbids '{REMOVE.name}'.",
+            node=node.name,
+            hint=f"Give it back with playbooks/deallocate.yml -e allocation={record.allocation}.",
+        )
     _check_lock(request, record)
     if not request.check_mode:
         with _acquire(request, "remove") as task:
