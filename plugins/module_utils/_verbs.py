@@ -110,7 +110,8 @@ VERBS = {
         ),
         Verb(
             "deploy",
-            "Takes the node from wherever it is to active: image written and read back, config drive, boot entry.",
+            "Takes the node from wherever it is to active: image written and read back, config drive, boot entry. With"
+            " bm_automated_clean the verb provide comes first, also where that was left half way or has failed.",
             "Replaces another instance without bm_rebuild; writes a disk that no hint has chosen.",
             _work(
                 states.DEPLOYING,
