@@ -17,7 +17,7 @@ import typing as t
 from pathlib import Path
 
 from ._contract import guess
-from ._drivers.base import STEPS as DRIVER_STEPS
+from ._drivers.steps import STEPS as DRIVER_STEPS
 from ._errors import InvalidRequestError
 from ._node import Node, digest_of
 from ._verbs import Verb

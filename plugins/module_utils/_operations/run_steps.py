@@ -17,7 +17,7 @@ from .. import _task as tasks
 from .. import _verbs as verbs
 from .. import _work as work
 from .._argspec import NODE_SPEC, WORK_SPEC
-from .._drivers import base
+from .._drivers import steps as driver_steps
 from .._errors import InvalidRequestError, InvalidStateError
 from .._request import Request, Result, state_of, task_result
 
@@ -135,7 +135,7 @@ def _run_step(request: Request, task: tasks.Task, step: steps.Step) -> bool:
 
 def _run_driver_step(request: Request, step: steps.Step) -> None:
     try:
-        base.STEPS[step.interface, step.step](request.driver, step.args)
+        driver_steps.STEPS[step.interface, step.step](request.driver, step.args)
     except TypeError as exc:
         raise InvalidRequestError(
             f"The step '{step.key}' does not take these args: {exc}.",
