@@ -10,7 +10,7 @@ import dataclasses
 
 from . import _deployment as deployment
 from . import _states as states
-from . import _steps as steps
+from . import _step_lists as step_lists
 from . import _task as tasks
 from . import _work as work
 from ._boot.registry import bmc_calls
@@ -18,13 +18,14 @@ from ._machine import advance
 from ._node import Node
 from ._record import NodeRecord
 from ._request import Request, Result, state_of
+from ._steps import Step
 from ._verbs import VERBS, Verb
 
 
-def wanted_steps(request: Request, verb: Verb) -> list[steps.Step]:
-    """Return the steps that the options ask for; see _steps.steps_of."""
+def wanted_steps(request: Request, verb: Verb) -> list[Step]:
+    """Return the steps that the options ask for; see _step_lists.steps_of."""
     params = request.params
-    return steps.steps_of(verb, request.node, wanted=params["steps"], in_band=params["in_band"])
+    return step_lists.steps_of(verb, request.node, wanted=params["steps"], in_band=params["in_band"])
 
 
 def plan_for(verb: Verb, node: Node, record: NodeRecord | None) -> work.Plan:
