@@ -20,12 +20,13 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase
 
 HDPARM = r"""#!/bin/sh
 # A drive with the security feature set. Its folder holds: password, locked, broken, sticky, hanging, relocking,
-# clinging, dead.
+# clinging, dead, removing.
 cd {folder}
 echo "$*" >> calls
 shown() {{ if [ -e "$1" ]; then printf '\t\t%s\n' "$2"; else printf '\tnot\t%s\n' "$2"; fi; }}
 case $* in
     -I*)
+        [ ! -e removing ] || rm "$(cat removing)"
         [ ! -e dead ] || [ ! -e password ] || {{ echo 'Input/output error' >&2; exit 5; }}
         printf '\nSecurity:\n\tMaster password revision code = 65534\n\t\tsupported\n'
         shown password enabled; shown locked locked; shown frozen frozen
@@ -229,6 +230,34 @@ def test_nvme_sanitize_whose_drive_answers_no_more(
     make(states="0\n2\n-")
     with pytest.raises(StepError, match="nvme failed with code 1"):
         sanitize("/dev/nvme9n1", "block erase")
+
+
+def test_a_drive_that_hangs_does_not_stop_the_others(
+    make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch, disk: Path
+) -> None:
+    make()
+    run = subprocess.run
+
+    def hang(argv: list[str], **options: t.Any) -> t.Any:
+        if argv[0] == "hdparm":
+            raise subprocess.TimeoutExpired(argv, options["timeout"])
+        return run(argv, **options)
+
+    monkeypatch.setattr("subprocess.run", hang)
+    other = disk.with_name("other")
+    other.write_bytes(disk.read_bytes())
+    first, second = erase_devices(EraseRequest("full", devices=[str(disk), str(other)]))["evidence"]
+    assert (first["result"], second["result"]) == ("failed", "erased")
+    assert "hdparm did not end within 60 s" in first["reason"]
+
+
+def test_a_disk_that_vanishes_does_not_stop_the_others(make: t.Callable[..., Drive], disk: Path) -> None:
+    other = disk.with_name("other")
+    other.write_bytes(disk.read_bytes())
+    make(removing=str(other))
+    first, second = erase_devices(EraseRequest("full", devices=[str(disk), str(other)]))["evidence"]
+    assert (first["result"], second["result"]) == ("erased", "failed")
+    assert "No such file" in second["reason"]
 
 
 def put_gpfs(disk: Path) -> None:
