@@ -325,7 +325,7 @@ error:
     hint:
       description: What to do.
       type: str
-      sample: Free (umount, swapoff, mdadm --stop), mend or replace the disk, or name it in skip. See evidence.
+      sample: Free (umount, swapoff, mdadm --stop), mend or replace the disk, or name it in skip. [...]
 """
 
 from ansible.module_utils.basic import AnsibleModule

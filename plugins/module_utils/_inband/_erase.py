@@ -193,7 +193,8 @@ def _conclude(jobs: list[Job], evidence: list[Evidence]) -> dict[str, t.Any]:
     meant = sum(item["result"] != "skipped" for item in evidence)
     error = StepError(
         f"{len(failures)} of {meant} disks were not erased: {' | '.join(failures).rstrip('.')}.",
-        hint="Free (umount, swapoff, mdadm --stop), mend or replace the disk, or name it in skip. See evidence.",
+        hint="Free (umount, swapoff, mdadm --stop), mend or replace the disk, or name it in skip; where no other node "
+        "uses its cluster file system, set bm_erase.guard: false (option guard). See evidence.",
     )
     return {**result, **error.to_result(), "failed": True}
 
