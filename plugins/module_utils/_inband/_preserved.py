@@ -91,7 +91,7 @@ class Preserved:
         :raises StepError: they do not.
         """
         read = reader(disk)
-        for partition, sample in zip(self.partitions, self.samples, strict=True):
+        for partition, sample in zip(self.partitions, self.samples):
             table = read_table(read)
             found = [] if table is None else [other for other in table.partitions if other.guid == partition.guid]
             if [(other.start, other.end) for other in found] != [(partition.start, partition.end)]:
