@@ -94,6 +94,8 @@ options:
   samples:
     description:
       - How many blocks of 4 KiB are read back at spread positions, among them the first and the last.
+      - Before a method that the drive does by itself, random data is written to them, so that a drive which does nothing is
+        found out even when it was empty.
     type: int
     default: 64
   guard:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import typing as t
 from pathlib import Path
@@ -51,7 +52,7 @@ esac
 
 NVME = r"""#!/bin/sh
 # A drive whose sanitize operation goes through the states in its file, one a look at the log; - is no answer.
-# Its folder holds: broken, id-ctrl.
+# Its folder holds: broken, idle, id-ctrl.
 cd {folder}
 echo "$*" >> calls
 case $1 in
@@ -62,7 +63,7 @@ case $1 in
         [ "$state" != - ] || exit 1
         printf "\377\377\00$state\000" ;;
     sanitize)
-        [ ! -e nvme9n1 ] || dd if=/dev/zero of=nvme9n1 bs=1M count=1 conv=notrunc 2>/dev/null ;;
+        [ ! -e nvme9n1 ] || [ -e idle ] || dd if=/dev/zero of=nvme9n1 bs=1M count=1 conv=notrunc 2>/dev/null ;;
     *) [ ! -e broken ] || {{ echo 'NVMe status: INVALID_FIELD(0x4002)' >&2; exit 1; }} ;;
 esac
 """
@@ -258,6 +259,24 @@ def test_a_disk_that_vanishes_does_not_stop_the_others(make: t.Callable[..., Dri
     first, second = erase_devices(EraseRequest("full", devices=[str(disk), str(other)]))["evidence"]
     assert (first["result"], second["result"]) == ("erased", "failed")
     assert "No such file" in second["reason"]
+
+
+@pytest.mark.parametrize("content", [b"\0", b"\xff", b"\xa5", None], ids=str)
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_drive_that_does_nothing_is_found_out_whatever_it_held(
+    make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch, disk: Path, content: bytes | None, idle: bool
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    make(states="0\n1", **{"id-ctrl": json.dumps({"sanicap": 2})}, **({"idle": ""} if idle else {}))
+    namespace = disk.rename(disk.with_name("nvme9n1"))
+    namespace.write_bytes(content * 2**20 if content else os.urandom(2**20))
+    evidence = erase(namespace)
+    assert evidence["attempts"][0]["method"] == "nvme_sanitize"
+    assert (evidence["attempts"][0]["result"], evidence["method"]) == (
+        ("failed", "overwrite") if idle else ("erased", "nvme_sanitize")
+    )
+    assert evidence["verification"]["result"] == "zeros"
+    assert namespace.read_bytes() == bytes(2**20)
 
 
 def put_gpfs(disk: Path) -> None:
