@@ -186,7 +186,7 @@ options:
     description: What the hardware is meant to be; an inspection reports what differs.
     type: dict
   erase:
-    description: Which disks cleaning may erase, C(allow) and C(skip), and by which C(method).
+    description: Which disks cleaning may erase, C(allow), C(skip) and C(guard), and by which C(method).
     type: dict
   devices:
     description: Only these count as disks; for tests with files.

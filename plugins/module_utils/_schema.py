@@ -243,6 +243,7 @@ HOST_VARIABLES: Schema = {
                     "minItems": 1,
                 },
                 "skip": _strings("These are never erased"),
+                "guard": _boolean("Keep disks with a cluster file system (VMFS, GPFS, GFS2, OCFS2); default true"),
                 "method": _string(
                     "How; auto takes the best that the disk can do",
                     enum=["auto", "nvme_sanitize", "nvme_format", "ata_secure_erase", "blkdiscard", "overwrite"],

@@ -94,6 +94,8 @@ options:
   samples:
     description:
       - How many blocks of 4 KiB are read back at spread positions, among them the first and the last.
+      - Before a method that the drive does by itself, random data is written to them, so that a drive which does nothing is
+        found out even when it was empty.
     type: int
     default: 64
   guard:
@@ -325,7 +327,7 @@ error:
     hint:
       description: What to do.
       type: str
-      sample: Free (umount, swapoff, mdadm --stop), mend or replace the disk, or name it in skip. See evidence.
+      sample: Free (umount, swapoff, mdadm --stop), mend or replace the disk, or name it in skip. [...]
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -235,6 +235,20 @@ def test_a_disk_that_can_not_be_erased_fails_the_node_and_its_evidence_stays(sit
     assert [entry.event for entry in site.history()][-1] == "remove", "the history outlives the record"
 
 
+def test_a_disk_of_a_former_cluster_is_erased_when_that_is_said(site: t.Any) -> None:
+    site.make_disk()
+    vmfs = ["--zap-all", "--new=1:2048:+4M", "--typecode=1:AA31E02A-400F-11DB-9590-000C2911D1B8"]
+    subprocess.run(["sgdisk", *vmfs, site.disk()], check=True, capture_output=True)
+    play(site, "enroll")
+    steps = [{"step": "erase_devices_metadata"}]
+    run = play(site, "clean", code=2, clean_node_steps=steps)
+    assert "other nodes may use it: VMFS partition" in run.text
+    assert "bm_erase.guard: false" in run.text
+    play(site, "manage")
+    play(site, "clean", clean_node_steps=steps, bm_erase={"guard": False})
+    assert site.disk().read_bytes()[: 2048 * 512].count(0) == 2048 * 512
+
+
 def test_a_data_partition_outlives_a_rebuild_and_a_slip_does_not_cost_it(site: t.Any, images: Path) -> None:
     site.make_disk(mib=60)
     first = site.deploy(bm_preserve_partitions=["data"])

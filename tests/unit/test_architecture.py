@@ -34,6 +34,18 @@ HOMES = {
 }
 """Each third-party library with the files that may import it: one, or one for each of its separate uses."""
 
+IN_BAND = [
+    *(PLUGINS / "module_utils" / "_inband").glob("*.py"),
+    PLUGINS / "module_utils" / "_errors.py",
+    *(path for path in MODULES if "_inband" in path.read_text()),
+]
+# Ruff knows the syntax of Python 3.9, not its library.
+NEWER_KEYWORDS = {"zip": {"strict"}, "dataclass": {"slots", "kw_only", "weakref_slot"}, "field": {"kw_only"}}
+NEWER_NAMES = {
+    *("aiter", "anext", "pairwise", "batched", "bit_count", "file_digest", "chdir", "tomllib", "StrEnum", "UTC"),
+    *("ExceptionGroup", "BaseExceptionGroup", "add_note", "Self", "TypeAlias", "ParamSpec", "override", "walk_up"),
+}
+
 
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
@@ -89,6 +101,17 @@ def test_who_may_import_what(path: Path) -> None:
     assert roots <= allowed
     if path.parent.name == "_inband":
         assert not roots & set(HOMES), "the ramdisk has the standard library only"
+
+
+@pytest.mark.parametrize("path", IN_BAND, ids=name)
+def test_what_runs_in_the_ramdisk_needs_no_newer_python_than_it_promises(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            used = {keyword.arg for keyword in node.keywords} & NEWER_KEYWORDS.get(called, set())
+            assert not used, f"line {node.lineno}: {called}() has no {', '.join(map(str, used))} in Python 3.9"
+        used_name = getattr(node, "attr", getattr(node, "id", getattr(node, "name", "")))
+        assert used_name not in NEWER_NAMES, f"{used_name} is not in Python 3.9"
 
 
 def test_drivers_and_store_do_not_know_each_other() -> None:

@@ -13,7 +13,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from .._errors import InvalidRequestError, StepError
+from .._errors import BareMetalError, InvalidRequestError, StepError
 from ._command import require_tools
 from ._disks import list_disks
 from ._erase_areas import find_cluster_file_systems, find_disk_users
@@ -103,25 +103,30 @@ def plan_jobs(request: EraseRequest, marker: Path = MARKER) -> list[Job]:
 
 def _assess(choice: Choice, request: EraseRequest, marker: Path) -> Job:
     """Return the job of one disk, with what the disk can, yet without techniques."""
-    disk = choice.disk
-    job = Job(disk, request.level)
+    job = Job(choice.disk, request.level)
     if choice.reason:
         return replace(job, result="skipped", reason=choice.reason)
+    try:
+        return _look_at(job, choice.named, request.guard, marker)
+    except (BareMetalError, OSError) as exc:  # a disk that hangs, or is gone: the others are erased all the same
+        if isinstance(exc, InvalidRequestError) and not is_ramdisk(marker):
+            raise  # here it is no broken disk, but one that must not be touched
+        return replace(job, result="failed", reason=exc.message if isinstance(exc, BareMetalError) else str(exc))
+
+
+def _look_at(job: Job, named: bool, guard: bool, marker: Path) -> Job:
+    """Return the job with what forbids it, or with what the disk can."""
+    disk = job.disk
     if not is_ramdisk(marker) and not _STAND_IN.fullmatch(os.path.realpath(disk["name"])):
         inspect_target(disk["name"], marker=marker)  # refuses all, before what is said of a single disk
     if disk["read_only"]:
-        if disk["removable"] and not choice.named:
+        if disk["removable"] and not named:
             return replace(job, result="skipped", reason="a removable medium that can't be written, as of a BMC")
         return replace(job, result="read-only", reason="the kernel refuses writes")
     users = find_disk_users(disk["name"], not os.path.isfile(disk["name"]))
     if users:
         return replace(job, result="guarded", reason=f"in use: {'; '.join(users)}")
-    try:
-        return _ask(job, request.guard, marker)
-    except (InvalidRequestError, StepError) as exc:
-        if isinstance(exc, InvalidRequestError) and not is_ramdisk(marker):
-            raise  # here it is no broken disk, but one that must not be touched
-        return replace(job, result="failed", reason=exc.message)
+    return _ask(job, guard, marker)
 
 
 def _ask(job: Job, guard: bool, marker: Path) -> Job:
@@ -188,7 +193,8 @@ def _conclude(jobs: list[Job], evidence: list[Evidence]) -> dict[str, t.Any]:
     meant = sum(item["result"] != "skipped" for item in evidence)
     error = StepError(
         f"{len(failures)} of {meant} disks were not erased: {' | '.join(failures).rstrip('.')}.",
-        hint="Free (umount, swapoff, mdadm --stop), mend or replace the disk, or name it in skip. See evidence.",
+        hint="Free (umount, swapoff, mdadm --stop), mend or replace the disk, or name it in skip; where no other node "
+        "uses its cluster file system, set bm_erase.guard: false (option guard). See evidence.",
     )
     return {**result, **error.to_result(), "failed": True}
 

@@ -22,13 +22,12 @@ from ._erase_metadata import erase_metadata
 from ._erase_nvme import format_namespace, is_namespace, sanitize
 from ._erase_plan import METADATA, Abilities, Technique
 from ._erase_progress import EraseProgress, Tell
-from ._erase_sample import DIFFERS, SAMPLE, ZEROS, choose_positions, digest_samples, judge, read_samples
+from ._erase_sample import DIFFERS, SAMPLE, ZEROS, choose_positions, judge, mark_samples, read_samples
 from ._progress import get_run_directory, slug
 from ._target import Target
 from ._writer_lock import writer_lock
 
 Evidence = dict[str, t.Any]
-Digests = list[t.Optional[bytes]]
 
 NO_SIGNATURE = "no signature"
 
@@ -42,6 +41,7 @@ _RUNNERS: dict[str, t.Callable[[Target, str, Tell], None]] = {
 }
 
 _BY_KERNEL = ("blkdiscard", "overwrite")
+_UNMARKED = (METADATA, *_BY_KERNEL)  # zeroes, or no signature, are asked for, whatever was there before
 _VERSIONS = {METADATA: ["wipefs", "--version"], "ata_secure_erase": ["hdparm", "-V"]}  # the others: nvme
 
 
@@ -117,10 +117,9 @@ def _try_all(
     target: Target, techniques: t.Sequence[Technique], evidence: Evidence, samples: int, progress: EraseProgress
 ) -> None:
     positions = choose_positions(target.size, samples, random.Random())
-    before = digest_samples(target, positions) if any(item.method != METADATA for item in techniques) else []
     for technique in techniques:
         tell = functools.partial(progress.update, evidence["device"], technique.method)
-        error = _try(target, technique, positions, before, evidence, tell)
+        error = _try(target, technique, positions, evidence, tell)
         result = "failed" if error else "erased"
         evidence["attempts"].append(
             {"method": technique.method, "result": result, "error": error.message if error else None}
@@ -140,18 +139,14 @@ def _try_all(
 
 
 def _try(
-    target: Target,
-    technique: Technique,
-    positions: list[int],
-    before: Digests,
-    evidence: Evidence,
-    tell: t.Callable[..., None],
+    target: Target, technique: Technique, positions: list[int], evidence: Evidence, tell: t.Callable[..., None]
 ) -> BareMetalError | None:
     """Erase with one technique; return why it did not succeed, None if it did."""
     if technique.refusal:
         return StepError(technique.refusal)
     tell()
     try:
+        before = mark_samples(target, positions) if technique.method not in _UNMARKED else []
         _RUNNERS[technique.method](target, technique.variant, tell)
         if technique.method == METADATA:
             evidence["verification"] = {"samples": 0, "bytes": 0, "result": NO_SIGNATURE}

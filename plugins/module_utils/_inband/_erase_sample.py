@@ -1,4 +1,4 @@
-"""Reads a disk back at spread positions, before and after an erase, and judges what is left."""
+"""Marks a disk at spread positions before an erase, reads it back after it, and judges what is left."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import random
 import typing as t
 
 from .._errors import StepError
-from ._disk import open_disk
+from ._disk import Disk, open_disk
 from ._target import Target
 
 SAMPLE = 4096
@@ -52,27 +54,37 @@ def read_samples(target: Target, positions: t.Sequence[int]) -> list[bytes]:
     return samples
 
 
-def digest_samples(target: Target, positions: t.Sequence[int]) -> list[Digest]:
-    """Return the digest of each sample; None for one that can't be read, which an erase may mend."""
-    found: list[Digest] = []
+def mark_samples(target: Target, positions: t.Sequence[int]) -> list[Digest]:
+    """Write random data at the positions, and return the digest of what is there now.
+
+    Else an erase that does nothing to an empty disk could not be told from one that does all. A block that can't be
+    written counts as it is; None is for one that can't be read either, which an erase may mend.
+    :raises StepError: the disk can't be opened.
+    """
+    size = min(SAMPLE, target.size)
     with open_disk(target) as disk:
         for offset in positions:
-            try:
-                found.append(_digest(bytes(disk.read(offset, min(SAMPLE, target.size)))))
-            except StepError:
-                found.append(None)
-    return found
+            with contextlib.suppress(StepError):
+                disk.write(offset, os.urandom(size))
+        with contextlib.suppress(StepError):
+            disk.flush()
+        return [_read_digest(disk, offset, size) for offset in positions]
+
+
+def _read_digest(disk: Disk, offset: int, size: int) -> Digest:
+    try:
+        return _digest(bytes(disk.read(offset, size)))
+    except StepError:
+        return None
 
 
 def judge(before: t.Sequence[Digest], after: t.Sequence[bytes]) -> str:
     """Return ZEROS, UNIFORM, CHANGED or DIFFERS."""
+    if any(old == _digest(new) for old, new in zip(before, after)):
+        return DIFFERS
     if len({sample[:1] for sample in after}) == 1 and all(_is_uniform(sample) for sample in after):
         return ZEROS if after[0][:1] == b"\0" else UNIFORM
-    for old, new in zip(before, after):
-        # A uniform block tells nothing: an empty one may well be as empty as before.
-        if not _is_uniform(new) and (old is None or old == _digest(new)):
-            return DIFFERS
-    return CHANGED
+    return DIFFERS if any(old is None and not _is_uniform(new) for old, new in zip(before, after)) else CHANGED
 
 
 def _digest(data: bytes) -> bytes:

@@ -94,6 +94,14 @@ def read_gpt(read: Reader, sector_size: int, offset: int) -> PartitionTable | No
     )
 
 
+def has_gpt_remains(read: Reader, size: int) -> bool:
+    """Whether a disk of ``size`` bytes looks as if it has a GPT, whatever its checksums say."""
+    sector = read(0, MBR_SIZE)
+    kinds = [sector[450 + 16 * number] for number in range(4)] if sector[510:] == _MBR_SIGNATURE else []
+    places = [place for unit in _SECTOR_SIZES for place in (unit, size - size % unit - unit)]
+    return _MBR_TYPE_GPT in kinds or any(read(place, len(GPT_SIGNATURE)) == GPT_SIGNATURE for place in places)
+
+
 def _read_gpt_entries(entries: bytes, entry_size: int, sector_size: int) -> t.Iterator[Partition]:
     for index in range(len(entries) // entry_size):
         entry = entries[index * entry_size : (index + 1) * entry_size]

@@ -15,7 +15,7 @@ from ._config_content import LABEL
 from ._disk import BLOCK, SEAL, Disk
 from ._gpt import Ends, add_partitions, make_empty_head
 from ._image_format import too_large
-from ._partition_table import EFI_SYSTEM, Partition, PartitionTable, Reader, read_gpt, read_table
+from ._partition_table import EFI_SYSTEM, Partition, PartitionTable, Reader, has_gpt_remains, read_gpt, read_table
 from ._target import Target
 
 _SAMPLE = 1024 * 1024  # of each end of a partition
@@ -91,7 +91,7 @@ class Preserved:
         :raises StepError: they do not.
         """
         read = reader(disk)
-        for partition, sample in zip(self.partitions, self.samples, strict=True):
+        for partition, sample in zip(self.partitions, self.samples):
             table = read_table(read)
             found = [] if table is None else [other for other in table.partitions if other.guid == partition.guid]
             if [(other.start, other.end) for other in found] != [(partition.start, partition.end)]:
@@ -120,7 +120,7 @@ def find_preserved(read: Reader, target: Target, names: t.Sequence[str], *, head
 
     What is not on the disk is refused, unless the disk has no partitions but those of this image: then there is
     nothing to lose, and a first deployment goes on.
-    :raises InvalidRequestError: not there, not unique, or nothing that can be preserved.
+    :raises InvalidRequestError: not there, not unique, or nothing that can be preserved; or the disk's GPT is damaged.
     :raises ImageError: the image has no GPT, or a partition of that name.
     """
     if not names:
@@ -143,9 +143,19 @@ def find_preserved(read: Reader, target: Target, names: t.Sequence[str], *, head
 
 
 def _read_disk(read: Reader, target: Target) -> PartitionTable | None:
-    """Return the disk's table; from its end where a write that was cut off left none at its head."""
+    """Return the disk's table; from its end where a write that was cut off left none at its head.
+
+    :raises InvalidRequestError: it has one that can't be read, with whatever partitions.
+    """
     last = target.size - target.size % target.block_size - target.block_size
-    return read_table(read) or read_gpt(read, target.block_size, last)
+    table = read_table(read) or read_gpt(read, target.block_size, last)
+    if table is None and has_gpt_remains(read, target.size):
+        raise InvalidRequestError(
+            f"{target.device} has a GPT that can't be read; nothing was written.",
+            hint="Repair it with sgdisk in the ramdisk; where nothing on the disk is wanted any more, clean the node "
+            "first, or leave bm_preserve_partitions out.",
+        )
+    return table
 
 
 def _choose(

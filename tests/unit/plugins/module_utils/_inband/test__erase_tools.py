@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import typing as t
 from pathlib import Path
@@ -20,12 +21,13 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase
 
 HDPARM = r"""#!/bin/sh
 # A drive with the security feature set. Its folder holds: password, locked, broken, sticky, hanging, relocking,
-# clinging, dead.
+# clinging, dead, removing.
 cd {folder}
 echo "$*" >> calls
 shown() {{ if [ -e "$1" ]; then printf '\t\t%s\n' "$2"; else printf '\tnot\t%s\n' "$2"; fi; }}
 case $* in
     -I*)
+        [ ! -e removing ] || rm "$(cat removing)"
         [ ! -e dead ] || [ ! -e password ] || {{ echo 'Input/output error' >&2; exit 5; }}
         printf '\nSecurity:\n\tMaster password revision code = 65534\n\t\tsupported\n'
         shown password enabled; shown locked locked; shown frozen frozen
@@ -50,7 +52,7 @@ esac
 
 NVME = r"""#!/bin/sh
 # A drive whose sanitize operation goes through the states in its file, one a look at the log; - is no answer.
-# Its folder holds: broken, id-ctrl.
+# Its folder holds: broken, idle, id-ctrl.
 cd {folder}
 echo "$*" >> calls
 case $1 in
@@ -61,7 +63,7 @@ case $1 in
         [ "$state" != - ] || exit 1
         printf "\377\377\00$state\000" ;;
     sanitize)
-        [ ! -e nvme9n1 ] || dd if=/dev/zero of=nvme9n1 bs=1M count=1 conv=notrunc 2>/dev/null ;;
+        [ ! -e nvme9n1 ] || [ -e idle ] || dd if=/dev/zero of=nvme9n1 bs=1M count=1 conv=notrunc 2>/dev/null ;;
     *) [ ! -e broken ] || {{ echo 'NVMe status: INVALID_FIELD(0x4002)' >&2; exit 1; }} ;;
 esac
 """
@@ -229,6 +231,52 @@ def test_nvme_sanitize_whose_drive_answers_no_more(
     make(states="0\n2\n-")
     with pytest.raises(StepError, match="nvme failed with code 1"):
         sanitize("/dev/nvme9n1", "block erase")
+
+
+def test_a_drive_that_hangs_does_not_stop_the_others(
+    make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch, disk: Path
+) -> None:
+    make()
+    run = subprocess.run
+
+    def hang(argv: list[str], **options: t.Any) -> t.Any:
+        if argv[0] == "hdparm":
+            raise subprocess.TimeoutExpired(argv, options["timeout"])
+        return run(argv, **options)
+
+    monkeypatch.setattr("subprocess.run", hang)
+    other = disk.with_name("other")
+    other.write_bytes(disk.read_bytes())
+    first, second = erase_devices(EraseRequest("full", devices=[str(disk), str(other)]))["evidence"]
+    assert (first["result"], second["result"]) == ("failed", "erased")
+    assert "hdparm did not end within 60 s" in first["reason"]
+
+
+def test_a_disk_that_vanishes_does_not_stop_the_others(make: t.Callable[..., Drive], disk: Path) -> None:
+    other = disk.with_name("other")
+    other.write_bytes(disk.read_bytes())
+    make(removing=str(other))
+    first, second = erase_devices(EraseRequest("full", devices=[str(disk), str(other)]))["evidence"]
+    assert (first["result"], second["result"]) == ("erased", "failed")
+    assert "No such file" in second["reason"]
+
+
+@pytest.mark.parametrize("content", [b"\0", b"\xff", b"\xa5", None], ids=str)
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_drive_that_does_nothing_is_found_out_whatever_it_held(
+    make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch, disk: Path, content: bytes | None, idle: bool
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    make(states="0\n1", **{"id-ctrl": json.dumps({"sanicap": 2})}, **({"idle": ""} if idle else {}))
+    namespace = disk.rename(disk.with_name("nvme9n1"))
+    namespace.write_bytes(content * 2**20 if content else os.urandom(2**20))
+    evidence = erase(namespace)
+    assert evidence["attempts"][0]["method"] == "nvme_sanitize"
+    assert (evidence["attempts"][0]["result"], evidence["method"]) == (
+        ("failed", "overwrite") if idle else ("erased", "nvme_sanitize")
+    )
+    assert evidence["verification"]["result"] == "zeros"
+    assert namespace.read_bytes() == bytes(2**20)
 
 
 def put_gpfs(disk: Path) -> None:

@@ -137,6 +137,53 @@ def test_a_disk_without_partitions_has_nothing_to_lose(server: t.Any, image: byt
     assert write(url, tools.sha256(image), disk, "data")["preserved"] == []
 
 
+def damage(disk: Path, *places: int) -> None:
+    """Change bytes of the disk."""
+    with disk.open("r+b") as file:
+        for place in places:
+            file.seek(place)
+            old = file.read(1)[0]
+            file.seek(place)
+            file.write(bytes([old ^ 0xFF]))
+
+
+PRIMARY, BACKUP = 512 + 20, 40 * MIB - 512 + 20
+
+
+@pytest.mark.parametrize(
+    ("places", "mbr", "grown"),
+    [
+        ([PRIMARY, BACKUP], True, 0),
+        ([PRIMARY, BACKUP], False, 0),
+        ([512, BACKUP], False, 0),
+        ([PRIMARY], True, 8 * MIB),
+    ],
+    ids=["both", "both without MBR", "backup alone", "grown"],
+)
+@pytest.mark.parametrize("check_mode", [True, False], ids=["check", "write"])
+def test_a_gpt_that_can_not_be_read_is_not_nothing_to_lose(
+    places: list[int], mbr: bool, grown: int, check_mode: bool, server: t.Any, image: bytes, disk: Path, tools: t.Any
+) -> None:
+    damage(disk, *places)
+    with disk.open("r+b") as file:
+        file.write(b"" if mbr else bytes(512))
+        file.truncate(40 * MIB + grown)
+    before = disk.read_bytes()
+    url = server.add("image.raw", image)
+    with pytest.raises(BareMetalError, match="has a GPT that can't be read; nothing was written") as caught:
+        write(url, tools.sha256(image), disk, "data", check_mode=check_mode)
+    assert "sgdisk" in caught.value.hint
+    assert disk.read_bytes() == before
+    if not check_mode:
+        assert write(url, tools.sha256(image), disk)["preserved"] == [], "without names it is overwritten"
+
+
+def test_a_gpt_that_can_be_read_at_one_end_is_enough(server: t.Any, image: bytes, disk: Path, tools: t.Any) -> None:
+    damage(disk, PRIMARY)
+    assert write(server.add("image.raw", image), tools.sha256(image), disk, "data")["preserved"] == ["data"]
+    assert is_preserved(disk, disk.read_bytes())
+
+
 # what the disk is like, which names, part of the message
 REFUSED: list[tuple[list[str], list[str], str]] = [
     (["--print"], ["dtaa"], "The partition dtaa of {disk} can't be preserved: there is none, but others .*'data'"),
