@@ -26,12 +26,19 @@ ROLE_OPTIONS: dict[str, dict[str, dict[str, t.Any]]] = {
             "int", "How many nodes of the play write their image at the same time; 0 sets no limit.", default=0
         ),
         "lldp_timeout": _option("float", "For inspect, seconds to listen for LLDP neighbours.", default=0),
+        "report_dir": _option(
+            "str",
+            "Where disks are erased, by whichever verb, folder on the controller for the evidence, as JSON and as a"
+            " report to print: NODE-STEP-TIME.json and .txt.",
+            default="",
+        ),
+        "report_operator": _option("str", "Name in the report.", default=""),
         "rescue_ssh_keys": _option("list", "For rescue, public keys that may log in.", default=[], elements="str"),
         "rescue_password": _option("str", "For rescue, root's password.", default="", no_log=True),
     },
     "clean_node": {
         "steps": _option("list", "The steps, in this order.", default=[], elements="dict"),
-        "report_dir": _option("str", "Folder on the controller for the evidence, as JSON and as a report.", default=""),
+        "report_dir": _option("str", "As provision_node_report_dir.", default=""),
         "operator": _option("str", "Name in the report.", default=""),
     },
     "inspect_node": {

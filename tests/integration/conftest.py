@@ -210,6 +210,14 @@ class Site:
         finally:
             store.close()
 
+    def evidence(self, node: str = "node01") -> list[dict[str, t.Any]]:
+        """What is kept of the node's erased disks."""
+        store = Store(f"sqlite:///{self.folder}/state/store.db")
+        try:
+            return store.evidence(node)
+        finally:
+            store.close()
+
     def history(self, node: str = "node01") -> list[t.Any]:
         """The node's history."""
         store = Store(f"sqlite:///{self.folder}/state/store.db")

@@ -52,7 +52,8 @@ def test_a_whole_life(site: t.Any) -> None:
 
     play(site, "clean", clean_node_steps=[{"step": "erase_devices"}], clean_node_report_dir=str(reports))
     assert site.disk().read_bytes().count(0) == site.disk().stat().st_size
-    assert "overwrite" in (reports / "node01.txt").read_text()
+    report = next(reports.glob("node01-erase_devices-*.txt"))
+    assert "overwrite" in report.read_text()
     play(site, "provide")
     assert site.record().provision_state == "available"
     assert play(site, "provide").changed == 0
@@ -70,7 +71,8 @@ def test_a_whole_life(site: t.Any) -> None:
     assert (again.code, again.changed) == (0, 0), "the instance is the one that was deployed"
 
     before = len(site.history())
-    play(site, "undeploy", bm_automated_clean=True)
+    play(site, "undeploy", bm_automated_clean=True, provision_node_report_dir=str(reports))
+    assert str(site.disk()) in next(reports.glob("node01-erase_devices_metadata-*.txt")).read_text()
     assert passed(site, before) == ["deleting", "cleaning", "clean wait", "cleaning", "available"]
     assert site.machine()["power_state"] == "power off"
     assert site.machine()["boot_device"] is None
@@ -220,25 +222,36 @@ def test_a_deployment_that_is_held_in_its_cleaning_goes_on_when_played_again(sit
     assert site.record().provision_state == "active"
 
 
-def test_a_disk_that_can_not_be_erased_fails_the_node_and_its_evidence_stays(site: t.Any) -> None:
+def make_vmfs(disk: Path) -> None:
+    vmfs = ["--zap-all", "--new=1:2048:+4M", "--typecode=1:AA31E02A-400F-11DB-9590-000C2911D1B8"]
+    subprocess.run(["sgdisk", *vmfs, disk], check=True, capture_output=True)
+
+
+def test_a_disk_that_is_not_erased_fails_the_node_and_the_evidence_of_all_stays(site: t.Any) -> None:
     site.make_disk()
+    site.make_disk("other")
+    make_vmfs(site.disk())
+    disks = {"bm_devices": [str(site.disk()), str(site.disk("other"))]}
     play(site, "enroll")
-    steps = [{"step": "erase_devices", "args": {"disks": ["/dev/nowhere"]}}]
-    run = play(site, "clean", code=2, clean_node_steps=steps)
-    assert "/dev/nowhere" in run.text
-    assert site.record().provision_state == "clean failed"
-    assert "/dev/nowhere" in site.record().last_error
-    play(site, "manage")
-    assert site.record().provision_state == "manageable"
+    steps = [{"step": "erase_devices"}]
+    for number in (1, 2):
+        play(site, "clean", code=2, **disks, clean_node_steps=steps, clean_node_report_dir=str(site.folder))
+        assert site.record().provision_state == "clean failed"
+        reports = sorted(site.folder.glob("node01-erase_devices-*.json"))
+        assert len(reports) == number, "no report is replaced"
+        results = {disk["device"]: disk["result"] for disk in json.loads(reports[-1].read_text())}
+        assert results == {str(site.disk()): "guarded", str(site.disk("other")): "erased"}
+        play(site, "manage")
+    assert str(site.disk("other")) in reports[-1].with_suffix(".txt").read_text()
     play(site, "delete")
     assert site.record() is None
     assert [entry.event for entry in site.history()][-1] == "remove", "the history outlives the record"
+    assert [row["content"]["result"] for row in site.evidence()] == ["guarded", "erased"] * 2
 
 
 def test_a_disk_of_a_former_cluster_is_erased_when_that_is_said(site: t.Any) -> None:
     site.make_disk()
-    vmfs = ["--zap-all", "--new=1:2048:+4M", "--typecode=1:AA31E02A-400F-11DB-9590-000C2911D1B8"]
-    subprocess.run(["sgdisk", *vmfs, site.disk()], check=True, capture_output=True)
+    make_vmfs(site.disk())
     play(site, "enroll")
     steps = [{"step": "erase_devices_metadata"}]
     run = play(site, "clean", code=2, clean_node_steps=steps)

@@ -59,5 +59,5 @@ def test_each_disk_is_erased_by_the_best_that_it_can_do(lab: t.Any, tmp_path: Pa
     assert lab.playbook("clean", limit=NODE, clean_node_steps=[first]).code == 0
     last = lab.evidence(NODE)[-1]
     assert (last["serial"], last["method"], last["sanitization"]) == ("BMLAB09", "blkdiscard", "clear")
-    assert "BMLAB09N" in (tmp_path / f"{NODE}.txt").read_text()
-    assert json.loads((tmp_path / f"{NODE}.json").read_text())
+    assert "BMLAB09N" in next(tmp_path.glob(f"{NODE}-erase_devices-*.txt")).read_text()
+    assert json.loads(next(tmp_path.glob(f"{NODE}-erase_devices-*.json")).read_text())
