@@ -20,6 +20,8 @@ description:
   - RAID arrays themselves are left alone; their members are erased when the array is not active.
   - A disk that the kernel refuses to write is a failure, with result V(read-only); but a removable one that is not
     named in O(disks), such as virtual media of a BMC, is skipped.
+  - Disks that share a WWN are paths of one disk. Unless they are below a multipath device, which is erased then, all but one
+    have to be named in O(skip); else they are a failure.
   - Up to four disks are erased at once.
   - Shows its progress while it runs. The erase goes on when the connection to the node breaks, and is found again.
   - An erase with the same options that a killed play left behind on the node is waited for, and its result returned. One

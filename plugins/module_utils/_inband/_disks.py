@@ -34,7 +34,8 @@ def list_disks(devices: t.Sequence[str] = ()) -> list[Disk]:
     """
     if devices:
         return [_describe_path(device) for device in devices]
-    argv = ["lsblk", "--json", "--bytes", "--output", _COLUMNS]
+    # Without a tree, or the column NAME, lsblk does not say what is stacked on what.
+    argv = ["lsblk", "--json", "--bytes", "--tree=PATH", "--output", _COLUMNS]
     disks = parse_lsblk(run_command(argv))
     return [describe(disk, _read_udev(str(disk["path"])), _find_by_path(str(disk["path"]))) for disk in disks]
 

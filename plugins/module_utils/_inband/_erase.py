@@ -23,7 +23,7 @@ from ._erase_disk import Evidence, Job, describe_job, erase_disk
 from ._erase_nvme import find_controller, is_namespace, read_nvme_abilities
 from ._erase_plan import METHODS, Abilities, choose_techniques
 from ._erase_progress import EraseProgress, get_file_name
-from ._erase_select import Choice, choose_disks
+from ._erase_select import Choice, choose_disks, find_twins
 from ._one_job import run_once
 from ._progress import get_run_directory
 from ._target import MARKER, inspect_target, is_ramdisk
@@ -96,7 +96,7 @@ def plan_jobs(request: EraseRequest, marker: Path = MARKER) -> list[Job]:
     """
     disks = list_disks(request.devices)
     choices = choose_disks(disks, request.disks, request.allow, request.skip)
-    jobs = [_assess(choice, request, marker) for choice in choices]
+    jobs = _refuse_twins([_assess(choice, request, marker) for choice in choices])
     erased = {os.path.realpath(job.disk["name"]) for job in jobs if job.result is None}
     return [_plan(job, request.method, erased) if job.result is None else job for job in jobs]
 
@@ -112,6 +112,17 @@ def _assess(choice: Choice, request: EraseRequest, marker: Path) -> Job:
         if isinstance(exc, InvalidRequestError) and not is_ramdisk(marker):
             raise  # here it is no broken disk, but one that must not be touched
         return replace(job, result="failed", reason=exc.message if isinstance(exc, BareMetalError) else str(exc))
+
+
+def _refuse_twins(jobs: list[Job]) -> list[Job]:
+    """Return the jobs, those failed that would erase one disk over several paths at the same time."""
+    twins = find_twins([job.disk for job in jobs if job.result is None])
+    return [
+        replace(job, result="failed", reason=f"it has the same WWN as {', '.join(others)}: name all but one in skip")
+        if (others := twins.get(job.disk["name"]))
+        else job
+        for job in jobs
+    ]
 
 
 def _look_at(job: Job, named: bool, guard: bool, marker: Path) -> Job:

@@ -61,6 +61,16 @@ def choose_disks(
     return choices
 
 
+def find_twins(disks: t.Sequence[Disk]) -> dict[str, list[str]]:
+    """Return the names of disks that have one WWN, each with the others: most likely paths of one and the same disk."""
+    by_wwn: dict[str, list[str]] = {}
+    for disk in disks:
+        wwn = disk["wwn_with_extension"] or disk["wwn"]  # the short one may be that of the whole storage array
+        if wwn:
+            by_wwn.setdefault(wwn, []).append(disk["name"])
+    return {name: [other for other in names if other != name] for names in by_wwn.values() for name in names}
+
+
 def resolve(entries: t.Sequence[str], disks: t.Sequence[Disk], option: str) -> set[str]:
     """Return the names of the disks that the entries mean.
 

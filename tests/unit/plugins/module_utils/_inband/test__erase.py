@@ -212,6 +212,35 @@ def test_what_is_wrong_is_refused_before_any_change(tmp_path: Path, options: dic
     assert all(path.read_bytes() == NOISE[:MIB] for path in paths.values())
 
 
+def two_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Two disks of which lsblk says one WWN, and a third one."""
+    paths = [tmp_path / name for name in ("first", "second", "third")]
+    for path in paths:
+        path.write_bytes(NOISE[:MIB])
+    keys = ("model", "vendor", "serial", "rota", "hctl", "tran", "ro", "rm")
+    wwns = ("0x5000c500a1b2c3d4", "0x5000c500a1b2c3d4", None)
+    disks = [
+        {**dict.fromkeys(keys), "path": str(path), "type": "disk", "size": MIB, "wwn": wwn}
+        for path, wwn in zip(paths, wwns)
+    ]
+    script = tmp_path / "lsblk"
+    script.write_text(f"#!/bin/sh\necho '{json.dumps({'blockdevices': disks})}'\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return paths
+
+
+def test_two_paths_of_one_disk_are_not_erased_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = two_paths(tmp_path, monkeypatch)
+    result = erase()
+    assert [item["result"] for item in result["evidence"]] == ["failed", "failed", "erased"]
+    assert f"it has the same WWN as {second}" in evidence_of(result, first)["reason"]
+    assert "skip" in evidence_of(result, first)["reason"]
+    assert [path.read_bytes() == NOISE[:MIB] for path in (first, second, third)] == [True, True, False]
+    result = erase(skip=[str(second)])
+    assert [item["result"] for item in result["evidence"]] == ["erased", "skipped", "erased"]
+
+
 def test_disks_that_are_not_meant_are_in_the_evidence(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("named", "other", "skipped")]
     for path in paths:

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,53 @@ def test_parse_lsblk() -> None:
         "/dev/sda",
         "/dev/sdd",
     ]
+
+
+class SysFs:
+    """A sysfs of another machine, which the real lsblk reads."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def add(self, path: str, number: str, **files: str) -> Path:
+        device = self.root / "sys" / "devices" / path
+        for name, content in {"dev": number, "size": "2048000", "ro": "0", "removable": "0", **files}.items():
+            file = device / name.replace("__", "/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{content}\n")
+        (device / "holders").mkdir()
+        (device / "slaves").mkdir()
+        self.link("sys/dev/block", number, device)
+        if "partition" not in files:
+            self.link("sys/block", device.name, device)
+        return device
+
+    def link(self, folder: str, name: str, device: Path) -> None:
+        (self.root / folder).mkdir(parents=True, exist_ok=True)
+        (self.root / folder / name).symlink_to(os.path.relpath(device, self.root / folder))
+
+    def stack(self, upper: Path, *lower: Path) -> None:
+        for device in lower:
+            (device / "holders" / upper.name).symlink_to(os.path.relpath(upper, device / "holders"))
+            (upper / "slaves" / device.name).symlink_to(os.path.relpath(device, upper / "slaves"))
+
+
+def test_what_lsblk_says_of_two_paths_and_an_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = SysFs(tmp_path / "machine")
+    paths = [machine.add("block/sda", "8:0"), machine.add("block/sdb", "8:16")]
+    multipath = machine.add("block/dm-0", "253:0", dm__name="mpatha", dm__uuid="mpath-3600508b1001c8a37")
+    part = machine.add("block/dm-1", "253:1", dm__name="mpatha-part1", dm__uuid="part1-mpath-3600508b1001c8a37")
+    machine.add("block/sdc", "8:32")
+    member = machine.add("block/sdc/sdc1", "8:33", start="2048", partition="1")
+    array = machine.add("block/md127", "9:127", md__level="raid1")
+    machine.stack(multipath, *paths)
+    machine.stack(part, multipath)
+    machine.stack(array, member)
+    script = tmp_path / "lsblk"
+    script.write_text(f'#!/bin/sh\nexec {shutil.which("lsblk")} --sysroot {machine.root} "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert [disk["name"] for disk in list_disks()] == ["/dev/mapper/mpatha", "/dev/md127", "/dev/sdc"]
 
 
 def test_hint_keys() -> None:
