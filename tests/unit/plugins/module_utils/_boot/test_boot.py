@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import subprocess
+import threading
 import typing as t
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _agent, _publication
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _ramdisk as ramdisks
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
@@ -135,7 +138,8 @@ def test_what_a_dead_run_has_begun_is_removed_by_the_next(site: Site, monkeypatc
         patch.setattr(Publication, "write_entry", die)
         with pytest.raises(KeyboardInterrupt):
             site.prepare(site.node())
-    assert len(site.published()) == 3
+    assert len(site.published()) == 4
+    assert "chain" not in (site.www / ENTRY).read_text()
     Publication(site.state_dir / "node01" / "media.json").remove()
     assert site.published() == set()
 
@@ -165,8 +169,36 @@ def test_two_nodes_with_one_mac_do_not_boot_each_others_ramdisk(site: Site) -> N
     ) as seen:
         site.prepare(site.node("node02"))
     assert "bm_boot_mac" in seen.value.hint
-    assert "network-booted" not in json.dumps(sorted(site.published()))
+    assert "# node node01\n" in (site.www / ENTRY).read_text()
     assert site.prepare(site.node("node01")).url
+
+
+def test_of_two_nodes_with_one_mac_at_the_same_time_one_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    both_have_looked = threading.Barrier(2, timeout=10)
+
+    def write_secret(*arguments: t.Any) -> None:
+        both_have_looked.wait()
+        _agent.write_secret(*arguments)
+
+    monkeypatch.setattr(_publication, "write_secret", write_secret)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        names = ("node01", "node02")
+        runs = {name: pool.submit(site.prepare, site.node(name)) for name in names}
+        refused = [name for name in names if runs[name].exception()]
+    assert len(refused) == 1
+    assert isinstance(runs[refused[0]].exception(), errors.InvalidRequestError)
+    (winner,) = set(names) - set(refused)
+    # The loser tidies up, and the winner's entry stays.
+    Publication(site.state_dir / refused[0] / "media.json").remove()
+    url = runs[winner].result().url
+    assert f"# node {winner}\nchain --autofree {url}" in (site.www / ENTRY).read_text()
+    assert len(site.published()) == 4
+
+
+def test_a_folder_that_is_missing_is_made_so_that_nobody_lists_its_secrets(site: Site) -> None:
+    site.www.rmdir()
+    site.prepare(site.node())
+    assert {path.stat().st_mode & 0o777 for path in (site.www, site.www / "ipxe")} == {0o711}
 
 
 @pytest.mark.parametrize(
