@@ -92,7 +92,8 @@ def test_ipxe_publishes_a_script_that_is_found_by_mac(site: Site, tmp_path: Path
     base = f"http://192.0.2.1:8080/{folder}"
     entry = (site.www / ENTRY).read_text()
     assert entry.startswith("#!ipxe\n")
-    assert f"chain --autofree {base}/boot.ipxe" in entry
+    # An error that is not caught reaches the boot server's own script, which then goes on to the disk.
+    assert entry.splitlines()[2:] == [f"chain --autofree {base}/boot.ipxe"]
     script = (site.www / folder / "boot.ipxe").read_text().splitlines()
     assert script[0] == "#!ipxe"
     assert script[1] == (
@@ -100,6 +101,7 @@ def test_ipxe_publishes_a_script_that_is_found_by_mac(site: Site, tmp_path: Path
         f" bm.root=http://192.0.2.1:8080/ramdisk/root.squashfs bm.sha256={'b' * 64} bm.mac={MAC.lower()}"
         " console=ttyS0,115200 quiet || goto failed"
     )
+    assert script[-1] == "exit 1"
     assert len(folder) > len("node01-") + 20
 
 
