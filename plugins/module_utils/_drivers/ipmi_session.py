@@ -13,7 +13,6 @@ import contextlib
 import struct
 import time
 import typing as t
-from urllib.parse import urlsplit
 
 try:
     from pyghmi import constants, exceptions
@@ -28,16 +27,14 @@ else:
     PyghmiSession = pyghmi_session.Session
 
 from .._dependency import require
-from .._errors import BMCConnectionError, BMCError, BMCResponseError, InvalidRequestError
+from .._errors import BMCConnectionError, BMCError, BMCResponseError
 from .._node import BMC
 from .base import Counters
+from .ipmi_address import split_address
 from .ipmi_errors import ONLY_IPMI_15, login_error, translate
 
 CHASSIS = 0x00
 """Network function of the chassis commands (table 5-1)."""
-
-PORT = 623
-"""UDP port of RMCP (section 13.1.2)."""
 
 PRIVILEGE_LEVELS = {"user": 2, "operator": 3, "administrator": 4}
 """Requested maximum privilege level (table 13-9); without one, administrator, or operator where that is refused."""
@@ -273,26 +270,3 @@ def parse_fru(content: bytes) -> dict[str, t.Any]:
         return dict(pyghmi_fru.FRU(rawdata=content).info)
     except (exceptions.IpmiException, *MALFORMED) as exc:
         raise ValueError(f"The FRU is malformed: {exc}.") from exc
-
-
-def split_address(bmc: BMC, node: str) -> tuple[str, int]:
-    """Return host and port of ``ipmi://host[:port]``; bm_bmc.port counts where the address has none.
-
-    :raises InvalidRequestError: it can't be understood.
-    """
-    address = bmc.address if "://" in bmc.address else f"ipmi://{bmc.address}"
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname, parts.port
-    except ValueError as exc:
-        host, port = None, None
-        reason = f": {exc}"
-    else:
-        reason = ""
-    if not host:
-        raise InvalidRequestError(
-            f"bm_bmc.address '{bmc.address}' is not ipmi://host or ipmi://host:port{reason}.",
-            node=node,
-            hint="An IPv6 address stands in brackets: ipmi://[2001:db8::10].",
-        )
-    return host, port or bmc.port or PORT
