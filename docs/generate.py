@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT / ".collections"))
 from role_options import OTHER_ENTRY_POINTS, ROLE_OPTIONS
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _states as states
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._machine import is_working
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._schema import HOST_VARIABLES
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._verbs import VERBS
 
@@ -172,6 +173,11 @@ def _from_states(verb: t.Any) -> tuple[str, str]:
     return ", ".join(starts), ", ".join(resumes)
 
 
+def _is_act(row: states.Transition) -> bool:
+    """Say whether a transition is a single act: manage is the end of a verb's work, too."""
+    return row.event != "manage" or (row.to == states.MANAGEABLE and not is_working(row.state))
+
+
 def verbs_page() -> str:
     """Return docs/verbs.md."""
     lines = [f"<!-- {NOTE} -->", "# Verbs", ""]
@@ -197,7 +203,7 @@ def verbs_page() -> str:
         lines += ["| from | event | to |", "|---|---|---|", *rows]
     lines += ["", "## Single acts", "", "| act | playbook | does | from | never |", "|---|---|---|---|---|"]
     for name, playbook, does, event, never in ACTS:
-        starts = ", ".join(row.state for row in states.TRANSITIONS if row.event == event) if event else "-"
+        starts = ", ".join(row.state for row in states.TRANSITIONS if row.event == event and _is_act(row)) or "-"
         if name == "delete":
             starts = ", ".join(sorted(states.DELETABLE))
         lines.append(f"| {name} | `{playbook}` | {does} | {starts} | {never} |")

@@ -43,7 +43,12 @@ ROLE_OPTIONS: dict[str, dict[str, dict[str, t.Any]]] = {
     },
     "rescue_node": {
         "ssh_keys": _option("list", "Public keys that may log in as root.", default=[], elements="str"),
-        "password": _option("str", "Root's password; without it and keys one is made.", default="", no_log=True),
+        "password": _option(
+            "str",
+            "Root's password; without it and keys one is made, and kept in bm_state_dir while the ramdisk lives.",
+            default="",
+            no_log=True,
+        ),
     },
     "service_node": {
         "steps": _option(

@@ -68,7 +68,7 @@ def switch_on(machine: Machine) -> None:
         return
     request = ipmi.take_boot_flags(FOLDER / machine.name)
     hypervisor.define(machine, boot_order(machine, request))
-    hypervisor.virsh("start", machine.domain)
+    hypervisor.start(machine)
     if request and not request.persistent:
         # It was for this start: a system that reboots by itself comes up as always.
         set_order_of_next_reset(machine, machine.kind.boot_order)

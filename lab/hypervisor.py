@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pathlib
 import shutil
+import time
 from collections.abc import Sequence
 
 import accelerator
@@ -27,6 +28,9 @@ MOUNTS = {
     "/var/cache/libvirt": CACHE / "libvirt",
     "/var/log/libvirt": STATE / "libvirt/log",
 }
+
+SETTLE_SECONDS = 30
+"""How long libvirtd may take to see that a machine has ended."""
 
 LIBVIRTD_CONF = """\
 unix_sock_rw_perms = "0700"
@@ -127,6 +131,23 @@ def ensure_machine(machine: Machine) -> bool:
 def define(machine: Machine, boot_order: Sequence[str]) -> None:
     """Define a machine, or define it anew: its next start tries the devices in this order."""
     virsh("define", "/dev/stdin", stdin=domain.definition(machine, boot_order, accelerator.choose()))
+
+
+def start(machine: Machine) -> None:
+    """Start a machine that is off. libvirtd may not have seen yet that it has switched itself off.
+
+    :raises LabError: with libvirt's words.
+    """
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        try:
+            virsh("start", machine.domain)
+        except LabError as error:
+            if "already active" not in str(error) or is_on(machine) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def pids() -> list[int]:

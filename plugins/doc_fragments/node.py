@@ -238,7 +238,7 @@ options:
     description: What is done to the node.
     type: str
     default: deploy
-    choices: [enroll, inspect, clean, provide, deploy, undeploy, adopt, rescue, unrescue, service]
+    choices: [enroll, inspect, clean, provide, deploy, rebuild, undeploy, adopt, rescue, unrescue, service]
   steps:
     description:
       - For V(clean) and V(service), exactly these steps in this order, instead of those of O(clean_steps) and O(service_steps).

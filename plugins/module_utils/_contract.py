@@ -49,9 +49,14 @@ def check_names(names: t.Iterable[str], *, node: str) -> None:
     known = HOST_VARIABLES["properties"]
     for name in names:
         if name.startswith("bm_") and name not in known:
-            meant = difflib.get_close_matches(name, known, n=1)
-            guess = f"Did you mean {meant[0]}?" if meant else f"Known are: {', '.join(sorted(known))}."
-            raise InvalidRequestError(f"The host variable {name} does not exist.", node=node, hint=guess)
+            hint = guess(name, sorted(known))
+            raise InvalidRequestError(f"The host variable {name} does not exist.", node=node, hint=hint)
+
+
+def guess(name: str, known: t.Collection[str]) -> str:
+    """Return what may have been meant by a name that is not known, as a sentence."""
+    meant = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {meant[0]}?" if meant else f"Known are: {', '.join(known)}."
 
 
 def _message(error: t.Any) -> str:
@@ -61,15 +66,14 @@ def _message(error: t.Any) -> str:
         return f"The host variable {path + '.' if path else ''}{missing} is missing."
     if error.validator == "additionalProperties":
         unknown = sorted(set(error.instance) - set(error.schema["properties"]))
-        meant = difflib.get_close_matches(unknown[0], error.schema["properties"], n=1)
-        guess = f" Did you mean {meant[0]}?" if meant else f" Known are: {', '.join(error.schema['properties'])}."
-        return f"The host variable {path}.{unknown[0]} does not exist.{guess}"
+        return f"The host variable {path}.{unknown[0]} does not exist. {guess(unknown[0], error.schema['properties'])}"
     shown = "the value" if any(part in _SECRET for part in error.absolute_path) else repr(error.instance)
     wants = {
         "type": "must be of type {}",
         "enum": "must be one of {}",
         "pattern": "must match the pattern {}",
         "exclusiveMinimum": "must be greater than {}",
+        "minItems": "must have at least {} entry",
     }.get(str(error.validator), f"must satisfy {error.validator} {{}}")
     value = error.validator_value
     listed = ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -11,17 +11,31 @@ import typing as t
 from . import _states as states
 from ._errors import InvalidRequestError
 from ._image import resolve_checksum
-from ._node import Node, digest_of
+from ._node import Node, digest_of, without_secrets
 from ._record import NodeRecord
-from ._verbs import VERBS
-from ._work import FORBIDDING, Plan, check_flags, check_start, state_now
+from ._verbs import VERBS, Verb
+from ._work import Plan, check_flags, check_start, state_now
 
-DEPLOY = VERBS["deploy"]
+REBUILD = VERBS["rebuild"]
 
 RESUMABLE = frozenset({states.WAIT_CALLBACK, states.DEPLOYING})
 
-BEFORE_AVAILABLE = frozenset({states.ENROLL, states.VERIFYING, states.MANAGEABLE, states.CLEANING})
-"""States from which a deployment has to make the node available first."""
+BEFORE_AVAILABLE = frozenset(
+    {
+        states.ENROLL,
+        states.VERIFYING,
+        states.MANAGEABLE,
+        states.CLEANING,
+        states.CLEAN_WAIT,
+        states.CLEAN_FAILED,
+    }
+)
+"""States from which a deployment with automated cleaning has to make the node available first, or go on with that."""
+
+
+def cleans_first(verb: Verb, node: Node, record: NodeRecord | None) -> bool:
+    """Say whether a verb is a deployment that the verb ``provide`` has to come before."""
+    return verb.name == "deploy" and node.automated_clean and state_now(record) in BEFORE_AVAILABLE
 
 
 def wanted_instance(node: Node) -> dict[str, t.Any]:
@@ -40,7 +54,8 @@ def wanted_instance(node: Node) -> dict[str, t.Any]:
         checksum = resolve_checksum(image, node.name)
     return {
         "deploy_interface": node.deploy_interface,
-        "image_url": image.url if image else None,
+        "image_url": without_secrets(image.url) if image else None,
+        "image_source": digest_of(image.url) if image else None,
         "image_checksum": checksum,
         "config_drive": digest_of(node.config_drive) if node.config_drive else None,
         "root_device": digest_of(dict(node.root_device)),
@@ -48,41 +63,42 @@ def wanted_instance(node: Node) -> dict[str, t.Any]:
 
 
 def is_same(wanted: t.Mapping[str, t.Any], recorded: t.Mapping[str, t.Any]) -> bool:
-    """Say whether two instances are the same: an image is known by its digest, without one by its URL."""
-    keys = {*wanted} - ({"image_url"} if wanted["image_checksum"] else set())
-    return all(recorded.get(key) == wanted[key] for key in keys)
+    """Say whether two instances are the same: see ``differing``."""
+    return not differing(wanted, recorded)
 
 
-def make_plan(node: Node, record: NodeRecord | None) -> Plan:
+def differing(wanted: t.Mapping[str, t.Any], recorded: t.Mapping[str, t.Any]) -> list[str]:
+    """Return in what two instances differ, sorted: an image is known by its digest, without one by its URL."""
+    by_url = {"image_url", "image_source"} if wanted["image_checksum"] else set()
+    return sorted(key for key in {*wanted} - by_url if recorded.get(key) != wanted[key])
+
+
+def make_plan(verb: Verb, node: Node, record: NodeRecord | None) -> Plan:
     """Decide from the state found what the same playbook does now.
 
+    :param verb: deploy or rebuild.
     :raises InvalidStateError: no deployment can start there.
     :raises InvalidRequestError: an active node would be replaced, which was not asked for.
     """
-    check_start(DEPLOY, node, record)
+    check_start(verb, node, record)
     state = state_now(record)
     wanted = wanted_instance(node)
     if state == states.ACTIVE and record is not None:
-        return _plan_for_active(node, record, wanted)
-    check_flags(DEPLOY, node, record)
+        return _plan_for_active(verb, node, record, wanted)
+    check_flags(verb, node, record)
     resume = state in RESUMABLE and record is not None and is_same(wanted, record.instance_info)
-    return Plan(DEPLOY.paths[state], wanted, resume=resume or state == states.DEPLOYING)
+    return Plan(verb.paths[state], wanted, resume=resume or state == states.DEPLOYING)
 
 
-def _plan_for_active(node: Node, record: NodeRecord, wanted: dict[str, t.Any]) -> Plan:
+def _plan_for_active(verb: Verb, node: Node, record: NodeRecord, wanted: dict[str, t.Any]) -> Plan:
     if is_same(wanted, record.instance_info):
         return Plan((), record.instance_info)
-    differing = ", ".join(sorted(key for key in wanted if record.instance_info.get(key) != wanted[key]))
-    if not node.rebuild:
+    if verb is not REBUILD and not node.rebuild:
+        what = ", ".join(differing(wanted, record.instance_info))
         raise InvalidRequestError(
-            f"Node {node.name} is active with another instance; different: {differing}.",
+            f"Node {node.name} is active with another instance; different: {what}.",
             node=node.name,
             hint="To replace it and lose what is on its disk, set bm_rebuild: true.",
         )
-    if node.protected or record.protected:
-        what, hint = FORBIDDING["protected"]
-        reason = f" ({record.protected_reason})" if record.protected_reason else ""
-        raise InvalidRequestError(
-            f"Node {node.name} {what}{reason}, which forbids a rebuild.", node=node.name, hint=hint
-        )
-    return Plan(DEPLOY.paths[states.ACTIVE], wanted)
+    check_flags(REBUILD, node, record)
+    return Plan(REBUILD.paths[states.ACTIVE], wanted)

@@ -13,6 +13,9 @@ from ._errors import InvalidStateError
 from ._record import NodeRecord
 from ._work import state_now
 
+Changes = dict[str, tuple[bool, str | None]]
+"""Flags with their new values and reasons."""
+
 FLAGS = {"maintenance": "maintenance", "protect": "protected", "retire": "retired"}
 """Each option of bm_state that sets a flag, with the flag."""
 
@@ -23,14 +26,14 @@ _NOT_IN = {"retired": frozenset({states.AVAILABLE})}
 """States in which a flag can't be set: somebody could be about to deploy the node."""
 
 
-def changes(record: NodeRecord | None, params: t.Mapping[str, t.Any], node: str) -> dict[str, tuple[bool, str | None]]:
+def changes(record: NodeRecord | None, params: t.Mapping[str, t.Any], node: str) -> Changes:
     """Return the flags that differ from what is asked for, with their new values and reasons.
 
     :raises InvalidStateError: a flag can't be set in this state.
     """
     wanted = {flag: bool(params[option]) for option, flag in FLAGS.items() if params.get(option) is not None}
     reason = params.get("reason")
-    found: dict[str, tuple[bool, str | None]] = {}
+    found: Changes = {}
     for flag, value in wanted.items():
         now = (getattr(record, flag, False), getattr(record, f"{flag}_reason", None))
         after = (value, reason if value else None)
@@ -52,7 +55,7 @@ def _check_state(flag: str, value: bool, state: str, node: str) -> None:
         )
 
 
-def apply(record: NodeRecord, changed: t.Mapping[str, tuple[bool, str | None]]) -> str:
+def apply(record: NodeRecord, changed: Changes) -> str:
     """Set flags in a record; return what was done, in words."""
     words = []
     for flag, (value, reason) in changed.items():

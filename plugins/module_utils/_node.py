@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import typing as t
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from . import _contract as contract
 from ._errors import InvalidRequestError
@@ -189,3 +189,9 @@ def digest_of(value: t.Any) -> str:
     """Return ``sha256:hex`` of a JSON value, the same for the same content."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL as it may be stored and shown: without user name, password, query and fragment."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))

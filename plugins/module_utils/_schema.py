@@ -160,7 +160,10 @@ STEP = _object(
             "description": "Higher runs earlier; 0 switches off; a deployment's steps need one",
         },
         "tasks": _string("Absolute path of an Ansible task file that runs in the ramdisk", pattern="^/"),
-        "args": {"type": "object", "description": "Arguments of the step; step_args in a task file"},
+        "args": {
+            "type": "object",
+            "description": "Arguments of the step, none of them empty; step_args in a task file",
+        },
     },
     required=("step",),
 )
@@ -235,7 +238,10 @@ HOST_VARIABLES: Schema = {
         },
         "bm_erase": _object(
             {
-                "allow": _strings("Only these are ever erased: name, by-path link, serial or WWN"),
+                "allow": {
+                    **_strings("Only these are ever erased: name, by-path link, serial or WWN; without it, all"),
+                    "minItems": 1,
+                },
                 "skip": _strings("These are never erased"),
                 "method": _string(
                     "How; auto takes the best that the disk can do",

@@ -11,22 +11,18 @@ with the instance running.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import typing as t
-from pathlib import Path
 
-from ._drivers.base import STEPS as DRIVER_STEPS
-from ._errors import InvalidRequestError
-from ._node import Node
+from ._node import digest_of
 
 DONE = "done"
 RUNNING = "running"
 TODO = "todo"
 
-_INTERFACE_RANK = ("power", "management", "boot", "deploy")
-_IN_BAND_SLOTS = range(41, 100)
-_BOOT_LOADER_SLOTS = range(41, 60)
+INTERFACE_RANK = ("power", "management", "boot", "deploy")
+IN_BAND_SLOTS = range(41, 100)
+BOOT_LOADER_SLOTS = range(41, 60)
 
 RESERVED = {
     "power_on": ("power", "power_on"),
@@ -94,147 +90,42 @@ FIXED_STEPS = {
 }
 """The steps of verbs that take none from users."""
 
+CORE_STEPS = frozenset(RESERVED) | {
+    step.step
+    for group in (*DEPLOY_STEPS.values(), CLEAN_STEPS, *FIXED_STEPS.values(), (INSPECT_BMC, INSPECT, TEAR_DOWN_AGENT))
+    for step in group
+}
+"""Names that no step of users has: after them comes what belongs to the core step of that name."""
+
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "deploy.erase_devices_metadata": ("disks",),
+    "deploy.erase_devices_express": ("disks",),
+    "deploy.erase_devices": ("disks", "method"),
+    "deploy.wait": ("seconds",),
+    "power.power_off": ("soft",),
+    "management.set_boot_device": ("device", "mode", "persistent"),
+    "boot.insert_media": ("url",),
+}
+"""Arguments by the key of a step that is no task file; the others have none."""
+
 VARIABLES = {"deploy": "bm_deploy_steps", "clean": "bm_clean_steps", "service": "bm_service_steps"}
 """Where users' steps of each kind of work come from."""
 
-Entries = t.Sequence[t.Mapping[str, t.Any]]
-
-
-def steps_of(verb: str, node: Node, *, wanted: Entries = (), in_band: bool = True) -> list[Step]:
-    """Return all steps of a verb's work in the order in which they run.
-
-    :param wanted: for clean and service, exactly these, in their order.
-    :param in_band: whether an inspection may boot the ramdisk.
-    :raises InvalidRequestError: a step does not exist, is there twice, lacks its file, or can't run in its slot.
-    """
-    if verb in FIXED_STEPS:
-        return list(FIXED_STEPS[verb])
-    if verb == "inspect":
-        return [INSPECT_BMC, *([START_RAMDISK, INSPECT, TEAR_DOWN_AGENT] if in_band else [])]
-    if verb == "deploy":
-        return _checked(_by_priority(_deploy_steps(node)), node, verb)
-    if verb == "service":
-        given = [*_given(node, verb, wanted or _entries(node, verb))]
-        return _in_ramdisk(_checked(given if wanted else _by_priority(given), node, verb), BOOT_INSTANCE)
-    if verb == "clean":
-        if not wanted:
-            raise InvalidRequestError(
-                "Manual cleaning needs its steps.",
-                node=node.name,
-                hint=f"Give clean_node_steps, such as [{{step: {CLEAN_STEPS[0].step}}}].",
-            )
-        return _in_ramdisk(_checked(_given(node, verb, wanted), node, verb))
-    return _in_ramdisk(_checked(_by_priority(_automated_clean_steps(node)), node, "clean"))
-
-
-def _entries(node: Node, kind: str) -> list[t.Mapping[str, t.Any]]:
-    """Return users' steps: the node's own, and those of the templates that its traits choose."""
-    own = list(getattr(node, f"{kind}_steps"))
-    names = {entry["step"] for entry in own if entry["step"] not in RESERVED}
-    for trait in node.traits:
-        template = node.step_templates.get(trait, {}).get(f"{kind}_steps", ())
-        own += [entry for entry in template if entry["step"] not in names]
-    return own
-
-
-def _deploy_steps(node: Node) -> list[Step]:
-    users = [step for step in _given(node, "deploy", _entries(node, "deploy")) if step.priority > 0]
-    direct = node.deploy_interface == "direct"
-    for step in users:
-        if step.in_band and not (direct and step.priority in _IN_BAND_SLOTS):
-            raise InvalidRequestError(
-                f"The step '{step.step}' in bm_deploy_steps runs in the ramdisk, which is not there at priority"
-                f" {step.priority} of the deploy interface '{node.deploy_interface}'.",
-                node=node.name,
-                hint="Choose a priority from 99 to 41 and bm_deploy_interface: direct.",
-            )
-        if step.interface == "power" and direct and step.priority in _BOOT_LOADER_SLOTS:
-            raise InvalidRequestError(
-                f"The step '{step.step}' in bm_deploy_steps would end the ramdisk at priority {step.priority}, where"
-                " it can't be started again.",
-                node=node.name,
-                hint="Choose a priority above 60 or below 40.",
-            )
-    return [*DEPLOY_STEPS[node.deploy_interface], *users]
-
-
-def _automated_clean_steps(node: Node) -> list[Step]:
-    """Return the core clean steps with the node's own priorities, and the users' steps."""
-    if not node.automated_clean:
-        return []
-    given = list(_given(node, "clean", _entries(node, "clean")))
-    named = {step.key for step in given}
-    core = [step for step in CLEAN_STEPS if step.key not in named]
-    return [step for step in [*core, *given] if step.priority > 0]
-
-
-def _given(node: Node, kind: str, entries: Entries) -> t.Iterator[Step]:
-    variable = VARIABLES[kind]
-    core = {(step.interface, step.step): step for step in CLEAN_STEPS} if kind == "clean" else {}
-    for entry in entries:
-        name, priority = entry["step"], entry.get("priority")
-        if priority is None and kind == "deploy":
-            raise InvalidRequestError(
-                f"The step '{name}' in {variable} has no priority.", node=node.name, hint="Say when it is to run."
-            )
-        reserved = RESERVED.get(name) if not entry.get("tasks") and not entry.get("interface") else None
-        interface = reserved[0] if reserved else entry.get("interface") or "deploy"
-        step = Step(interface, name, 50 if priority is None else priority, args=dict(entry.get("args") or {}))
-        if entry.get("tasks"):
-            yield dataclasses.replace(step, in_band=True, tasks=entry["tasks"])
-        elif (interface, name) in core:
-            yield dataclasses.replace(core[interface, name], priority=step.priority, args=step.args)
-        elif (interface, name) in DRIVER_STEPS or (interface, name) in RESERVED.values():
-            yield step
-        else:
-            names = [".".join(key) for key in (*core, *DRIVER_STEPS)]
-            raise InvalidRequestError(
-                f"The step '{interface}.{name}' in {variable} does not exist.",
-                node=node.name,
-                hint=f"Name an Ansible file in 'tasks', or one of: {', '.join([*names, *RESERVED])}.",
-            )
-
-
-def _by_priority(steps: t.Iterable[Step]) -> list[Step]:
-    return sorted(steps, key=lambda step: (-step.priority, _INTERFACE_RANK.index(step.interface), step.step))
-
-
-def _checked(steps: t.Iterable[Step], node: Node, kind: str) -> list[Step]:
-    """Return the steps with distinct keys.
-
-    :raises InvalidRequestError: a step is there twice that is not a reserved one, or its task file is not there.
-    """
-    seen: collections.Counter[str] = collections.Counter()
-    checked = []
-    for step in steps:
-        seen[step.key] += 1
-        if seen[step.key] > 1 and step.step not in RESERVED:
-            raise InvalidRequestError(
-                f"The step '{step.key}' in {VARIABLES[kind]} is there twice.",
-                node=node.name,
-                hint="Give each step its own name.",
-            )
-        if step.tasks and not Path(step.tasks).is_file():
-            raise InvalidRequestError(
-                f"The task file {step.tasks} of the step '{step.step}' in {VARIABLES[kind]} is not there.",
-                node=node.name,
-                hint="Correct the path; {{ inventory_dir }} and {{ playbook_dir }} help.",
-            )
-        checked.append(dataclasses.replace(step, nth=seen[step.key]))
-    return checked
-
-
-def _in_ramdisk(steps: list[Step], *after: Step) -> list[Step]:
-    """Return the steps, with the ramdisk around them where one needs it."""
-    return [START_RAMDISK, *steps, TEAR_DOWN_AGENT, *after] if any(step.in_band for step in steps) else steps
-
 
 def to_record(steps: t.Iterable[Step]) -> list[dict[str, t.Any]]:
-    """Return steps as the store keeps them: without arguments, which may hold secrets."""
-    return [{"step": step.key, "priority": step.priority, "status": TODO} for step in steps]
+    """Return steps as the store keeps them: of arguments, which may hold secrets, the digest alone."""
+    return [
+        {
+            "step": step.key,
+            "priority": step.priority,
+            "status": TODO,
+            "content": digest_of([step.tasks, step.args]),
+        }
+        for step in steps
+    ]
 
 
 def carry_over(steps: t.Iterable[Step], stored: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """Return ``steps`` for the store, those done that were done before."""
-    done = {entry["step"]: entry for entry in stored if entry["status"] == DONE}
-    return [done.get(entry["step"], entry) for entry in to_record(steps)]
+    """Return ``steps`` for the store, those done that were done before: with the same tasks and arguments."""
+    done = {(entry["step"], entry.get("content")): entry for entry in stored if entry["status"] == DONE}
+    return [done.get((entry["step"], entry["content"]), entry) for entry in to_record(steps)]

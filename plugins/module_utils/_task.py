@@ -21,6 +21,7 @@ from ._errors import BareMetalError, InvalidStateError, NodeInMaintenanceError, 
 from ._node import Node
 from ._record import HistoryEntry, NodeRecord
 from ._store import Store
+from ._verbs import VERBS
 
 _STARTING = frozenset(states.VERBS.values()) | {"rebuild"}
 """Events with which new work starts, so that the last error is of no interest any more."""
@@ -56,7 +57,7 @@ class Task:
             message=message,
             at=now,
         )
-        record.provision_state, record.target_provision_state = transition.to, transition.target
+        record.provision_state, record.target_provision_state = transition.to, self._target(transition)
         record.provision_updated_at = now
         if event == "fail" or transition.to.endswith(" failed"):
             record.last_error = message
@@ -64,6 +65,12 @@ class Task:
             record.last_error = None
         self.transitions.append(f"{transition.state} -> {transition.to}")
         self._store.save(record, self._owner, entry)
+
+    def _target(self, transition: states.Transition) -> str | None:
+        """Return where a state leads: in manual cleaning somewhere else than in automated cleaning."""
+        verb = VERBS.get(str(self.record.driver_internal_info.get("verb")))
+        is_at_work = verb is not None and transition.target is not None and transition.to in verb.paths
+        return verb.target or transition.target if verb and is_at_work else transition.target
 
     def note(self, event: str, message: str, *, seconds: float | None = None) -> None:
         """Save the record, with a history row that is not a change of state."""

@@ -20,7 +20,8 @@ class Verb:
 
     ``paths``: from each state in which it may start, or is found half way, the events that lead to its working
     state. ``reached``: states in which nothing is left to do. ``end``: the event that ends it. ``kind``: whose
-    user steps it runs (deploy, clean or service). ``forbidden``: flags of a node that forbid it.
+    user steps it runs (deploy, clean or service). ``forbidden``: flags of a node that forbid it. ``target``: what it
+    works towards, where that is not what its states mean by themselves.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Verb:
     kind: str | None = None
     forbidden: tuple[str, ...] = ()
     validates: tuple[str, ...] = ("node", "power", "management")
+    target: str | None = None
 
 
 def _work(working: str, waiting: str | None, starts: Paths) -> Paths:
@@ -53,6 +55,7 @@ _HAS_INSTANCE = (
     states.WAIT_CALLBACK,
 )
 _BOOTS = ("node", "power", "management", "boot")
+_DEPLOYS = ("node", "deploy", "power", "management", "boot")
 
 VERBS = {
     verb.name: verb
@@ -85,6 +88,7 @@ VERBS = {
             end="manage",
             kind="clean",
             validates=_BOOTS,
+            target=states.MANAGEABLE,
         ),
         Verb(
             "provide",
@@ -106,7 +110,8 @@ VERBS = {
         ),
         Verb(
             "deploy",
-            "Takes the node from wherever it is to active: image written and read back, config drive, boot entry.",
+            "Takes the node from wherever it is to active: image written and read back, config drive, boot entry. With"
+            " bm_automated_clean the verb provide comes first, also where that was left half way or has failed.",
             "Replaces another instance without bm_rebuild; writes a disk that no hint has chosen.",
             _work(
                 states.DEPLOYING,
@@ -123,7 +128,21 @@ VERBS = {
             ),
             kind="deploy",
             forbidden=("retired",),
-            validates=("node", "deploy", "power", "management", "boot"),
+            validates=_DEPLOYS,
+        ),
+        Verb(
+            "rebuild",
+            "Replaces the instance with bm_image and bm_config_drive as they are now, also after a deployment that"
+            " failed; with the same ones there is nothing to do.",
+            "Deploys a node that has no instance; touches a protected node, or a partition in bm_preserve_partitions.",
+            _work(
+                states.DEPLOYING,
+                states.WAIT_CALLBACK,
+                dict.fromkeys((states.ACTIVE, states.DEPLOY_FAILED, states.ERROR), ("rebuild",)),
+            ),
+            kind="deploy",
+            forbidden=("protected",),
+            validates=_DEPLOYS,
         ),
         Verb(
             "undeploy",

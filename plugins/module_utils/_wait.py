@@ -48,15 +48,17 @@ def wait_until(
     node: str,
     timeout: float,
     interval: float = 0.5,
+    ask_again: t.Callable[[], object] | None = None,
 ) -> None:
     """Read until the answer is ``wanted``. A BMC that is away or busy for a moment does not end the wait.
 
     :param what: what is read, for the message: "power state".
     :param timeout: limit in seconds.
     :param interval: seconds to the second look; the pauses grow from there.
+    :param ask_again: asks anew for what is awaited, after each fifth of the limit.
     :raises BMCTimeoutError: with the limit and what was seen last.
     """
-    started = time.monotonic()
+    started = asked = time.monotonic()
     seen: object = None
     while True:
         try:
@@ -73,5 +75,8 @@ def wait_until(
                 node=node,
                 hint="Look at the machine's console and at its BMC's log, then run again.",
             )
+        if ask_again and time.monotonic() - asked >= timeout / 5:
+            ask_again()
+            asked = time.monotonic()
         time.sleep(min(interval, max(0.0, timeout - (time.monotonic() - started))))
         interval = min(interval * 1.5, MAX_INTERVAL)

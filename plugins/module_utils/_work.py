@@ -36,6 +36,12 @@ from ._verbs import VERBS, Verb
 
 FAILED = frozenset({states.ERROR, *(state for state in states.TARGETS if state.endswith(" failed"))})
 
+GOES_ON: tuple[tuple[str, ...], ...] = ((), ("resume",))
+"""Ways of a verb from a state in which its own work was left half way."""
+
+ABANDONING = "delete"
+"""The event that gives up whatever was begun; others must not pass by what another verb has left half way."""
+
 FORBIDDING = {
     "protected": ("is protected", "Clear it with bm_state and protect: false, and bm_protected: false."),
     "retired": ("is retired", "Clear it with bm_state and retire: false, if it is to be used again."),
@@ -52,8 +58,8 @@ class Files:
         self.publication = Publication(self.folder / "media.json")
 
     def remove_keys(self) -> None:
-        """Remove the keys of a ramdisk that is gone. Idempotent."""
-        for name in ("ramdisk_key", "known_hosts"):
+        """Remove the keys of a ramdisk that is gone, and the password that let an operator in. Idempotent."""
+        for name in ("ramdisk_key", "known_hosts", "rescue_password"):
             (self.folder / name).unlink(missing_ok=True)
 
 
@@ -82,7 +88,7 @@ def state_now(record: NodeRecord | None) -> str:
 def check_start(verb: Verb, node: Node, record: NodeRecord | None) -> None:
     """Check that a verb may start, or go on, in the state found.
 
-    :raises InvalidStateError: it may not, or what a dead run left there belongs to another verb.
+    :raises InvalidStateError: it may not, or it would go on with what a dead run of another verb has left.
     """
     state = state_now(record)
     if state not in verb.paths and state not in verb.reached:
@@ -93,20 +99,27 @@ def check_start(verb: Verb, node: Node, record: NodeRecord | None) -> None:
             f" '{verb.name}' starts in: {', '.join(verb.paths)}.",
         )
     begun = unfinished_verb(record)
-    if begun not in (None, verb.name) and state not in verb.reached:
+    first = next(iter(verb.paths.get(state, ())), None)
+    if begun and not is_one_work(begun, verb) and first != ABANDONING and state not in verb.reached:
         raise InvalidStateError(
-            f"Node {node.name} is '{state}': a run of '{begun}' died there, and '{verb.name}' can't go on with it.",
+            f"Node {node.name} is '{state}': a run of '{begun.name}' died there,"
+            f" and '{verb.name}' can't go on with it.",
             node=node.name,
-            hint=f"Run '{begun}' again to finish it, or abort it.",
+            hint=f"Run '{begun.name}' again to finish it, or abort it.",
         )
 
 
-def unfinished_verb(record: NodeRecord | None) -> str | None:
+def is_one_work(begun: Verb, verb: Verb) -> bool:
+    """Say whether a verb goes on with the work that another has begun: a deployment is one, whoever asked for it."""
+    return begun is verb or begun.kind == verb.kind == "deploy"
+
+
+def unfinished_verb(record: NodeRecord | None) -> Verb | None:
     """Return the verb whose work was left half way by a run that died; None where nothing was."""
     if record is None or current_step(record) is None:
         return None
     verb = VERBS.get(str(record.driver_internal_info.get("verb")))
-    return verb.name if verb and verb.paths.get(record.provision_state) in ((), ("resume",)) else None
+    return verb if verb and verb.paths.get(record.provision_state) in GOES_ON else None
 
 
 def check_flags(verb: Verb, node: Node, record: NodeRecord | None) -> None:
@@ -125,6 +138,11 @@ def check_flags(verb: Verb, node: Node, record: NodeRecord | None) -> None:
             )
 
 
+def describes_anew(node: Node, record: NodeRecord | None) -> bool:
+    """Say whether what allocations go by is different in the inventory from what the store has."""
+    return record is not None and (record.resource_class, record.traits) != (node.resource_class, list(node.traits))
+
+
 def make_plan(verb: Verb, node: Node, record: NodeRecord | None) -> Plan:
     """Decide from the state found what a verb does now; a deployment has its own plan.
 
@@ -137,7 +155,7 @@ def make_plan(verb: Verb, node: Node, record: NodeRecord | None) -> Plan:
         return Plan(())
     check_flags(verb, node, record)
     events = verb.paths[state]
-    return Plan(events, resume=events in ((), ("resume",)))
+    return Plan(events, resume=events in GOES_ON)
 
 
 def hold(request: Request, purpose: str) -> t.ContextManager[Task]:

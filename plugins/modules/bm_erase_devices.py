@@ -58,7 +58,8 @@ options:
         of the drive, so it is refused while there is one that is not to be erased.
       - V(nvme_format) is NVMe's Format NVM, as crypto erase if the drive can, else as user data erase.
       - V(ata_secure_erase) is ATA's SECURITY ERASE UNIT, enhanced if the drive can. Refused where the firmware has frozen the
-        drive's security, and not tried over USB.
+        drive's security, and not tried over USB. Until its end the drive has the user password C(bm-erase). One that does not
+        give it up again has failed, whatever else could be done to it, as it locks when it loses power.
       - V(blkdiscard) discards all blocks, then has the device zero all addresses, like C(blkdiscard --zeroout). Only for
         devices that can do both by themselves. A discard alone would promise nothing.
       - V(overwrite) is one pass of zeroes, past the page cache.
@@ -68,17 +69,15 @@ options:
   disks:
     description:
       - The disks to erase, each as path, link in C(/dev/disk), serial number or WWN.
-      - By default all that O(allow) and O(skip) leave.
+      - By default all that O(allow) and O(skip) leave. A list that is empty is an error.
       - An entry that matches no disk, or more than one, is an error; so is one that O(allow) or O(skip) rule out.
     type: list
     elements: str
-    default: []
   allow:
     description:
-      - The disks that may be erased, in the terms of O(disks). When empty, all.
+      - The disks that may be erased, in the terms of O(disks). By default all. A list that is empty is an error.
     type: list
     elements: str
-    default: []
   skip:
     description:
       - The disks to leave alone, in the terms of O(disks).
@@ -339,8 +338,8 @@ METHODS = ["auto", "nvme_sanitize", "nvme_format", "ata_secure_erase", "blkdisca
 ARGUMENT_SPEC = {
     "level": {"type": "str", "required": True, "choices": ["metadata", "express", "full"]},
     "method": {"type": "str", "choices": METHODS, "default": "auto"},
-    "disks": {"type": "list", "elements": "str", "default": []},
-    "allow": {"type": "list", "elements": "str", "default": []},
+    "disks": {"type": "list", "elements": "str"},
+    "allow": {"type": "list", "elements": "str"},
     "skip": {"type": "list", "elements": "str", "default": []},
     "devices": {"type": "list", "elements": "path", "default": []},
     "samples": {"type": "int", "default": 64},

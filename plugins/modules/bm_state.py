@@ -16,20 +16,20 @@ author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Reads the node's record; applies an event of the state machine; waits for a state within a limit; sets and clears the flags
     maintenance, protected and retired; removes the record.
-  - What is asked for is done in the order flags, event, wait, remove.
+  - What is asked for is done in the order flags, event, wait, remove; what is not allowed is refused before any of it.
 extends_documentation_fragment:
   - baremetal.lifecycle.node
   - baremetal.lifecycle.node.attributes
 options:
   event:
     description:
-      - Event of the state machine, or a verb that means one.
+      - A single act. What is work, such as to deploy or to clean, is begun by M(baremetal.lifecycle.bm_prepare) instead.
+      - V(manage) takes a node on which nobody works back to C(manageable).
       - V(fail) of a node that has failed already, or on which nobody works, changes nothing.
       - V(abort) and V(hold) of a node on which another run works are left as a request, which that run follows before its next step.
+      - V(unhold) lets a held node go on, when the playbook of its verb is played again.
     type: str
-    choices:
-      [abort, active, adopt, clean, delete, deleted, deploy, done, fail, hold, inspect, manage,
-       provide, rebuild, rescue, resume, service, undeploy, unhold, unrescue, wait]
+    choices: [abort, fail, hold, manage, unhold]
   last_error:
     description: Why, for O(event=fail).
     type: str

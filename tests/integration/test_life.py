@@ -39,7 +39,7 @@ def test_a_whole_life(site: t.Any) -> None:
     assert (record.provision_state, record.resource_class, record.traits) == ("manageable", "small", ["CUSTOM_LAB"])
     assert record.inventory["out_of_band"]["firmware"] == {"bios": "1.2", "bmc": "3.4"}
     assert site.machine()["calls"] == []
-    assert play(site, "enroll").changed == 0
+    assert play(site, "enroll", bm_resource_class="small", bm_traits=["CUSTOM_LAB"]).changed == 0
 
     reports = site.folder / "reports"
     reports.mkdir()
@@ -66,7 +66,8 @@ def test_a_whole_life(site: t.Any) -> None:
     play(site, "unrescue")
     assert site.record().provision_state == "active"
     assert site.machine()["booted_from"] == "disk"
-    assert site.deploy().changed == 0, "the instance is the one that was deployed"
+    again = site.deploy()
+    assert (again.code, again.changed) == (0, 0), "the instance is the one that was deployed"
 
     before = len(site.history())
     play(site, "undeploy", bm_automated_clean=True)
@@ -83,7 +84,8 @@ def test_adoption_touches_nothing_and_a_deployment_of_the_same_image_finds_nothi
     play(site, "adopt")
     assert site.record().provision_state == "active"
     assert site.machine()["calls"] == []
-    assert site.deploy().changed == 0
+    again = site.deploy()
+    assert (again.code, again.changed) == (0, 0), again.output
 
 
 def test_service_steps_run_in_the_ramdisk_and_the_instance_comes_back(site: t.Any) -> None:
@@ -116,9 +118,10 @@ def test_held_work_goes_on_where_it_stopped(site: t.Any) -> None:
     trace, tasks = site.folder / "trace", site.folder / "step.yml"
     tasks.write_text(yaml.safe_dump([{"name": "Leave a trace", "ansible.builtin.shell": f"echo again >> {trace}"}]))
     steps = [{"step": "once", "tasks": str(tasks)}, {"step": "hold"}, {"step": "erase_devices_metadata"}]
-    play(site, "clean", clean_node_steps=steps)
+    held = play(site, "clean", clean_node_steps=steps)
     assert site.record().provision_state == "clean hold"
     assert site.record().reservation is None
+    assert "unhold.yml and then this playbook again" in held.text
     assert "is 'clean hold', where 'clean' can't start" in play(site, "clean", code=2, clean_node_steps=steps).text
     play(site, "unhold")
     play(site, "clean", clean_node_steps=steps)
@@ -203,6 +206,18 @@ def test_a_deployment_cleans_first_where_that_is_automated(site: t.Any) -> None:
         *("verifying", "manageable", "cleaning", "clean wait", "cleaning", "available"),
         *("deploying", "wait call-back", "deploying", "active"),
     ]
+
+
+def test_a_deployment_that_is_held_in_its_cleaning_goes_on_when_played_again(site: t.Any) -> None:
+    site.make_disk()
+    wanted = {"bm_automated_clean": True, "bm_clean_steps": [{"step": "hold", "priority": 50}]}
+    held = site.deploy(**wanted)
+    assert held.code == 0, held.output
+    assert site.record().provision_state == "clean hold"
+    assert "set_boot_device disk persistent" not in site.machine()["calls"]
+    play(site, "unhold", **wanted)
+    assert site.deploy(**wanted).code == 0
+    assert site.record().provision_state == "active"
 
 
 def test_a_disk_that_can_not_be_erased_fails_the_node_and_its_evidence_stays(site: t.Any) -> None:

@@ -61,7 +61,7 @@ def test_a_module_does_what_the_action_does(site: t.Any, keyword: dict[str, t.An
             }
         },
         {
-            **bm("state", event="deploy"),
+            **bm("state", event="manage"),
             **keyword,
             "register": "refused",
             "failed_when": "refused.error is not defined",
@@ -89,18 +89,18 @@ def test_the_state_is_read_changed_and_awaited(site: t.Any) -> None:
         site,
         {**bm("state"), "register": "unknown"},
         {"ansible.builtin.assert": {"that": ["not unknown.known", "unknown.provision_state is none"]}},
-        bm("state", event="manage"),
+        bm("prepare"),
+        {**bm("state", event="abort"), "check_mode": True, "register": "predicted"},
+        {"ansible.builtin.assert": {"that": ["predicted.transitions == ['deploying -> deploy failed']"]}},
         {**bm("state", event="fail", last_error="no cable"), "register": "failed"},
-        {"ansible.builtin.assert": {"that": ["failed.provision_state == 'enroll'", "failed.last_error == 'no cable'"]}},
+        {"ansible.builtin.assert": {"that": ["failed.provision_state == 'deploy failed'"]}},
         {**bm("state", event="fail", last_error="a follow-up"), "register": "again"},
         {"ansible.builtin.assert": {"that": ["not again.changed", "again.last_error == 'no cable'"]}},
-        {**bm("state", wait_for=["enroll"], timeout=5), "register": "awaited"},
+        {**bm("state", wait_for=["deploy failed"], timeout=5), "register": "awaited"},
         {**bm("state", wait_for=["active"], timeout=1), "register": "late", "failed_when": "late.error is not defined"},
         {"ansible.builtin.assert": {"that": ["'did not become active within 1 s; it is' in late.msg"]}},
-        {**bm("state", event="manage"), "check_mode": True, "register": "predicted"},
-        {"ansible.builtin.assert": {"that": ["predicted.transitions == ['enroll -> verifying']"]}},
         {**bm("state", history=True), "register": "read"},
-        {"ansible.builtin.assert": {"that": ["read.provision_state == 'enroll'", "read.history | length == 3"]}},
+        {"ansible.builtin.assert": {"that": ["read.history[-1].event == 'fail'", "read.record.reservation is none"]}},
     )
     assert run.code == 0, run.output
 

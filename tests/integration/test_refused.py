@@ -40,6 +40,7 @@ ROWS = [
     Refused("unrescue", "available", ("is 'available', where 'unrescue' can't start",)),
     Refused("service", "manageable", ("is 'manageable', where 'service' can't start",)),
     Refused("undeploy", "deploying", ("is 'deploying', where 'undeploy' can't start",)),
+    Refused("manage", "enroll", ("is 'enroll', where it becomes manageable only by the work", "Play enroll.yml")),
     Refused("manage", "active", ("the event 'manage' is not allowed", "Allowed in 'active'")),
     Refused("abort", "active", ("the event 'abort' is not allowed",)),
     Refused("hold", "available", ("the event 'hold' is not allowed",)),
@@ -48,7 +49,9 @@ ROWS = [
     Refused("delete", "manageable", ("is protected (production), which forbids 'remove'",), PROTECTED),
     Refused("undeploy", "active", ("is protected (production), which forbids 'undeploy'",), PROTECTED),
     Refused("undeploy", "active", ("is protected, which forbids",), variables={"bm_protected": True}),
-    Refused("rebuild", "active", ("is protected (production), which forbids a rebuild",), PROTECTED),
+    Refused("rebuild", "active", ("is protected (production), which forbids 'rebuild'",), PROTECTED),
+    Refused("rebuild", "available", ("is 'available', where 'rebuild' can't start", "starts in: active")),
+    Refused("rebuild", "enroll", ("is 'enroll', where 'rebuild' can't start",)),
     Refused("deploy", "available", ("is retired (lease ends), which forbids 'deploy'",), RETIRED),
     Refused("provide", "manageable", ("is retired (lease ends), which forbids 'provide'",), RETIRED),
     Refused("deploy", "available", ("is in maintenance: bad fan",), ASIDE),
@@ -75,6 +78,45 @@ ROWS = [
         variables={"service_node_steps": [{"step": "mine", "tasks": __file__}] * 2},
     ),
     Refused("undeploy", "active", ("Say which nodes are meant, with -l",), arguments=()),
+    Refused(
+        "clean",
+        "manageable",
+        ("The step 'deploy.erase_devices' in bm_clean_steps has no argument 'disk'", "Did you mean disks?"),
+        variables={"clean_node_steps": [{"step": "erase_devices", "args": {"disk": ["S4EW"]}}]},
+    ),
+    Refused(
+        "clean",
+        "manageable",
+        ("The argument 'disks' of the step 'deploy.erase_devices' in bm_clean_steps is empty", "Leave it out"),
+        variables={"clean_node_steps": [{"step": "erase_devices", "args": {"disks": "{{ [] }}"}}]},
+    ),
+    Refused(
+        "provide",
+        "manageable",
+        ("The argument 'disks' of the step 'deploy.erase_devices_metadata' in bm_clean_steps is empty",),
+        variables={
+            "bm_automated_clean": True,
+            "bm_clean_steps": [{"step": "erase_devices_metadata", "priority": 9, "args": {"disks": None}}],
+        },
+    ),
+    Refused(
+        "service",
+        "active",
+        ("The step 'deploy.wait' in bm_service_steps has no argument 'second'", "Did you mean seconds?"),
+        variables={"service_node_steps": [{"step": "wait", "args": {"second": 60}}]},
+    ),
+    Refused(
+        "service",
+        "active",
+        ("The step 'power.reboot' in bm_service_steps has no argument 'soft'", "It has none"),
+        variables={"service_node_steps": [{"step": "reboot", "args": {"soft": True}}]},
+    ),
+    Refused(
+        "clean",
+        "manageable",
+        ("bm_erase.allow must have at least 1 entry",),
+        variables={**ERASE, "bm_erase": {"allow": []}},
+    ),
 ]
 
 

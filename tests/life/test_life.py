@@ -29,6 +29,7 @@ DATA_PARTITION = {
 }
 INSTANCE = "cat /etc/ssh/ssh_host_ed25519_key.pub"  # made once by each instance
 MARKER = "/etc/baremetal-lifecycle-ramdisk"
+PASSWORD = "let me in: quickly"
 
 HISTORY = [
     *("verifying", "manageable"),  # enroll
@@ -43,6 +44,12 @@ HISTORY = [
     *("deploying", "wait call-back", "deploying", "active"),  # rebuild
     *("deleting", "cleaning", "clean wait", "cleaning", "available"),  # undeploy
 ]
+
+
+def hash_password(password: str, *, salt: str) -> str:
+    """Hash a password as the ramdisk does."""
+    command = ["openssl", "passwd", "-6", "-salt", salt, "-stdin"]
+    return subprocess.run(command, input=password, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +125,14 @@ def test_provide_and_deploy(lab: t.Any, played: dict[str, float]) -> None:
 
 def test_rescue(lab: t.Any, played: dict[str, float], folder: Path) -> None:
     key = folder / "operator"
-    play(lab, played, "rescue", "rescue", rescue_node_ssh_keys=[key.with_suffix(".pub").read_text().strip()])
+    keys = [key.with_suffix(".pub").read_text().strip()]
+    output = play(lab, played, "rescue", "rescue", rescue_node_ssh_keys=keys, rescue_node_password=PASSWORD)
+    assert PASSWORD not in output
     assert lab.ssh(f"test -e {MARKER} && echo ramdisk", key=key) == "ramdisk"
+    settings = lab.ssh("sshd -T", key=key).splitlines()
+    assert {"passwordauthentication yes", "permitrootlogin yes"} <= set(settings)
+    hashed = lab.ssh("getent shadow root", key=key).split(":")[1]
+    assert hashed == hash_password(PASSWORD, salt=hashed.split("$")[2])
     assert lab.ssh("findmnt --noheadings --source /dev/vda1 || echo not mounted", key=key) == "not mounted"
     assert lab.published() == []
     assert lab.redfish(f"Systems/{SYSTEM}/VirtualMedia/Cd")["Inserted"] is False

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
 import typing as t
 
-from .._errors import BMCResponseError, BMCTimeoutError, UnsupportedOperationError
+from .._errors import BMCConnectionError, BMCResponseError, BMCTimeoutError, UnsupportedOperationError
 from .._node import Node
 from .._wait import wait_until
 
@@ -84,13 +85,27 @@ class PowerInterface(abc.ABC):
         if state == POWER_ON:
             self._counters.power_ons += 1
         try:
-            timeout = self._node.bmc.power_timeout
-            wait_until(self.get_power_state, state, what="power state", node=self._node.name, timeout=timeout)
+            self._await_power_state(state, soft=soft)
         except BMCTimeoutError:
             if not soft:
                 raise
             self.set_power_state(state)
         return True
+
+    def _await_power_state(self, state: str, *, soft: bool) -> None:
+        def ask_again() -> None:
+            # Some BMCs take a request and forget it, while the machine is on its way to the other state.
+            with contextlib.suppress(BMCConnectionError, BMCResponseError):  # what the state is, tells the next look
+                self.request_power_state(state, soft=False)
+
+        wait_until(
+            self.get_power_state,
+            state,
+            what="power state",
+            node=self._node.name,
+            timeout=self._node.bmc.power_timeout,
+            ask_again=None if soft else ask_again,
+        )
 
     def reboot(self) -> None:
         """Power the machine off and on again, waiting for both.
@@ -282,15 +297,3 @@ def require_virtual_media(driver: Driver) -> VirtualMediaInterface:
             hint="Set bm_boot_interface to ipxe, or to inserted_media with a CD that you put in.",
         )
     return driver.virtual_media
-
-
-STEPS: dict[tuple[str, str], t.Callable[[Driver, dict[str, t.Any]], object]] = {
-    ("power", "power_on"): lambda driver, args: driver.power.set_power_state(POWER_ON),
-    ("power", "power_off"): lambda driver, args: driver.power.set_power_state(POWER_OFF, soft=bool(args.get("soft"))),
-    ("power", "reboot"): lambda driver, args: driver.power.reboot(),
-    ("management", "set_boot_device"): lambda driver, args: driver.management.set_boot_device(**args),
-    ("management", "clear_boot_device"): lambda driver, args: driver.management.clear_boot_device(),
-    ("boot", "insert_media"): lambda driver, args: require_virtual_media(driver).insert_media(**args),
-    ("boot", "eject_media"): lambda driver, args: require_virtual_media(driver).eject_media(),
-}
-"""Steps of a driver that a user may put into a deployment, by interface and name."""

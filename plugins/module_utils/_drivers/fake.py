@@ -20,7 +20,8 @@ down, without it the fault stays. ``ramdisk``: whether the deploy ramdisk answer
 started from anything but its disk. ``calls``: what was changed, in order; a test reads it. ``password``:
 another one is refused. ``inventory``: what the BMC knows of the hardware, as ``inventory.py`` has it; what is left out
 it does not tell. ``forgets_boot_device``, ``ignores_soft``: true for a BMC that forgets the boot device, and for an
-operating system that does not power itself off.
+operating system that does not power itself off. ``loses_power_requests``: how many requests to switch the machine on or
+off the BMC takes and does not follow, as some do while the machine is on its way to the other state.
 """
 
 # Copyright: baremetal.lifecycle contributors
@@ -120,6 +121,9 @@ class FakePower(base.PowerInterface):
     def request_power_state(self, state: str, *, soft: bool) -> None:
         with self._file.operation("set_power_state", f"set_power_state {state}{' soft' if soft else ''}") as machine:
             if soft and machine.get("ignores_soft"):
+                return
+            if machine.get("loses_power_requests", 0) > 0:
+                machine["loses_power_requests"] -= 1
                 return
             machine["power_state"] = state
             if state == base.POWER_ON:

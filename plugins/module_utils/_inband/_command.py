@@ -65,9 +65,10 @@ def run_command(
     timeout: float = 60,
     accept: t.Collection[int] = (0,),
     address_space: int = 0,
+    stdin: str = "",
 ) -> str:
     """Run a tool and return its standard output as text; else as run_binary."""
-    output = run_binary(argv, timeout=timeout, accept=accept, address_space=address_space)
+    output = run_binary(argv, timeout=timeout, accept=accept, address_space=address_space, stdin=stdin)
     return output.decode("utf-8", "replace")
 
 
@@ -77,11 +78,13 @@ def run_binary(
     timeout: float = 60,
     accept: t.Collection[int] = (0,),
     address_space: int = 0,
+    stdin: str = "",
 ) -> bytes:
     """Run a tool and return its standard output.
 
     :param accept: exit codes that are no failure.
     :param address_space: limit of the tool's memory in bytes; 0 sets none.
+    :param stdin: what it reads, such as a secret, which must not be among the arguments that any user can see.
     :raises StepError: the tool is missing, did not end in time, or failed.
     """
     require_tools(argv[0])
@@ -89,7 +92,7 @@ def run_binary(
         done = subprocess.run(  # pylint: disable=ansible-bad-function
             argv,
             env=environment(),
-            stdin=subprocess.DEVNULL,
+            input=stdin.encode(),
             capture_output=True,
             timeout=timeout,
             check=False,

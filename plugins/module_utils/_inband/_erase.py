@@ -20,7 +20,7 @@ from ._erase_areas import find_cluster_file_systems, find_disk_users
 from ._erase_ata import read_ata_security
 from ._erase_block import can_discard
 from ._erase_disk import Evidence, Job, describe_job, erase_disk
-from ._erase_nvme import find_controller, find_neighbours, is_namespace, read_nvme_abilities
+from ._erase_nvme import find_controller, is_namespace, read_nvme_abilities
 from ._erase_plan import METHODS, Abilities, choose_techniques
 from ._erase_progress import EraseProgress, get_file_name
 from ._erase_select import Choice, choose_disks
@@ -45,8 +45,8 @@ class EraseRequest:
 
     level: str
     method: str = "auto"
-    disks: t.Sequence[str] = ()
-    allow: t.Sequence[str] = ()
+    disks: t.Sequence[str] | None = None
+    allow: t.Sequence[str] | None = None
     skip: t.Sequence[str] = ()
     devices: t.Sequence[str] = ()
     samples: int = 64
@@ -98,11 +98,11 @@ def plan_jobs(request: EraseRequest, marker: Path = MARKER) -> list[Job]:
     choices = choose_disks(disks, request.disks, request.allow, request.skip)
     jobs = [_assess(choice, request, marker) for choice in choices]
     erased = {os.path.realpath(job.disk["name"]) for job in jobs if job.result is None}
-    return [_equip(job, request.method, erased) if job.result is None else job for job in jobs]
+    return [_plan(job, request.method, erased) if job.result is None else job for job in jobs]
 
 
 def _assess(choice: Choice, request: EraseRequest, marker: Path) -> Job:
-    """Return the job of one disk, yet without techniques."""
+    """Return the job of one disk, with what the disk can, yet without techniques."""
     disk = choice.disk
     job = Job(disk, request.level)
     if choice.reason:
@@ -117,29 +117,39 @@ def _assess(choice: Choice, request: EraseRequest, marker: Path) -> Job:
     if users:
         return replace(job, result="guarded", reason=f"in use: {'; '.join(users)}")
     try:
-        target = inspect_target(disk["name"], marker=marker)
-        found = find_cluster_file_systems(target) if request.guard else []
+        return _ask(job, request.guard, marker)
     except (InvalidRequestError, StepError) as exc:
         if isinstance(exc, InvalidRequestError) and not is_ramdisk(marker):
             raise  # here it is no broken disk, but one that must not be touched
         return replace(job, result="failed", reason=exc.message)
+
+
+def _ask(job: Job, guard: bool, marker: Path) -> Job:
+    """Return the job after asking the disk what it can, and what it holds."""
+    target = inspect_target(job.disk["name"], marker=marker)
+    nvme = ata = None
+    if job.level != "metadata" and is_namespace(target.path):
+        nvme = read_nvme_abilities(target.path)
+    elif job.level == "full" and _may_be_ata(target.path, job.disk["tran"]):
+        ata = read_ata_security(target.path)
+    abilities = Abilities(nvme, ata, can_discard(target), job.disk["rotational"])
+    # What can't be read no other node can be using.
+    found = find_cluster_file_systems(target) if guard and not abilities.unreadable else []
     if found:
         return replace(job, result="guarded", reason=f"other nodes may use it: {', '.join(found)}")
-    return replace(job, target=target)
+    return replace(job, target=target, abilities=abilities)
 
 
-def _equip(job: Job, method: str, erased: set[str]) -> Job:
-    """Return the job with the techniques to try, after asking the disk what it can."""
-    if job.target is None:
-        return job
-    device = job.target.path
-    nvme = ata = None
-    if job.level != "metadata" and is_namespace(device):
-        kept = [other for other in find_neighbours(device) if other not in erased]
-        nvme = read_nvme_abilities(device, kept)
-    elif job.level == "full" and os.path.basename(device).startswith("sd") and job.disk["tran"] not in _NO_ATA_BUSES:
-        ata = read_ata_security(device)
-    abilities = Abilities(nvme, ata, can_discard(job.target), job.disk["rotational"])
+def _may_be_ata(path: str, bus: str | None) -> bool:
+    return os.path.basename(path).startswith("sd") and bus not in _NO_ATA_BUSES
+
+
+def _plan(job: Job, method: str, erased: set[str]) -> Job:
+    """Return the job with the techniques to try, now that it is known which namespaces are erased with it."""
+    abilities = job.abilities
+    if abilities.nvme:
+        kept = tuple(other for other in abilities.nvme.neighbours if other not in erased)
+        abilities = replace(abilities, nvme=replace(abilities.nvme, neighbours=kept))
     return replace(job, techniques=choose_techniques(job.level, method, abilities))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .._errors import StepError
 from ._command import run_command
 
-#: Only lives from before the erase until its end. A drive that lost power in between is locked with it.
+#: The user password, from before the erase until its end. A drive that lost power in between is locked with it.
 PASSWORD = "bm-erase"
 
 _FLAG = re.compile(r"(not\s+)?(supported|enabled|locked|frozen)")
@@ -32,6 +32,10 @@ class AtaSecurity:
     frozen: bool = False
     enhanced: bool = False
     limit: int = _LONGEST_LIMIT
+
+
+class PasswordLeftError(StepError):
+    """The drive keeps the password, and locks when it loses power: no other method may call it erased."""
 
 
 def read_ata_security(device: str) -> AtaSecurity:
@@ -62,23 +66,48 @@ def _read_limit(section: str, enhanced: bool) -> int:
 def secure_erase(device: str, variant: str) -> None:
     """Erase the drive, reallocated sectors included where ``variant`` is ``enhanced``. Blocks until done.
 
-    :raises StepError: the drive refused, is locked, did not end in time, or did not give up the password.
+    :raises StepError: the drive refused, is locked, or did not end in time.
+    :raises PasswordLeftError: it did not give up the password either.
     """
     security = read_ata_security(device)
     if security.locked:
         _unlock(device)
-    _run_security("set-pass", device)
     try:
+        _run_security("set-pass", device)
         _run_security("erase-enhanced" if variant == "enhanced" else "erase", device, timeout=security.limit)
     except StepError:
-        with contextlib.suppress(StepError):  # the first error is the one to report
-            _run_security("disable", device)
+        _ensure_no_password(device)
         raise
-    if read_ata_security(device).enabled:
-        raise StepError(
-            f"{device} still has its password: it did not finish the erase.",
-            hint=f"Unlock it with hdparm --security-disable {PASSWORD}, and look at dmesg.",
+    if _ensure_no_password(device):  # an erase that is done takes it away
+        raise StepError(f"{device} did not finish the erase.", hint="Look at dmesg in the ramdisk.")
+
+
+def _ensure_no_password(device: str) -> bool:
+    """Take the password away; return whether it was there.
+
+    :raises PasswordLeftError: it still is.
+    """
+    if not _has_password(device):
+        return False
+    for action in ("unlock", "disable"):
+        with contextlib.suppress(StepError):  # one that is not locked refuses to be unlocked; the state is what counts
+            _run_security(action, device)
+    if _has_password(device):
+        raise PasswordLeftError(
+            f"{device} may still have the ATA user password {PASSWORD!r}, and lock when it loses power. Take it away "
+            f"with hdparm --security-unlock {PASSWORD} and hdparm --security-disable {PASSWORD}, or replace the drive.",
+            hint="Look at dmesg in the ramdisk.",
         )
+    return True
+
+
+def _has_password(device: str) -> bool:
+    """Whether the drive has a password, as far as it says so: one that does not answer may have."""
+    try:
+        security = read_ata_security(device)
+    except StepError:
+        return True
+    return security.enabled or not security.supported
 
 
 def _unlock(device: str) -> None:

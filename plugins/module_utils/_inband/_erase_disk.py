@@ -14,13 +14,13 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from .._errors import BareMetalError
+from .._errors import BareMetalError, StepError
 from ._command import run_command
-from ._erase_ata import secure_erase
+from ._erase_ata import PasswordLeftError, secure_erase
 from ._erase_block import discard_and_zero, overwrite
 from ._erase_metadata import erase_metadata
 from ._erase_nvme import format_namespace, is_namespace, sanitize
-from ._erase_plan import METADATA, Technique
+from ._erase_plan import METADATA, Abilities, Technique
 from ._erase_progress import EraseProgress, Tell
 from ._erase_sample import DIFFERS, SAMPLE, ZEROS, choose_positions, digest_samples, judge, read_samples
 from ._progress import get_run_directory, slug
@@ -47,13 +47,14 @@ _VERSIONS = {METADATA: ["wipefs", "--version"], "ata_secure_erase": ["hdparm", "
 
 @dataclass(frozen=True)
 class Job:
-    """A disk with what is to be done: techniques to try, or the result that it has without one."""
+    """A disk with what it can, and what is to be done: techniques to try, or the result that it has without one."""
 
     disk: dict[str, t.Any]
     level: str
     result: str | None = None
     reason: str | None = None
     target: Target | None = None
+    abilities: Abilities = field(default_factory=Abilities)
     techniques: list[Technique] = field(default_factory=list)
 
 
@@ -119,10 +120,15 @@ def _try_all(
     before = digest_samples(target, positions) if any(item.method != METADATA for item in techniques) else []
     for technique in techniques:
         tell = functools.partial(progress.update, evidence["device"], technique.method)
-        error = technique.refusal or _try(target, technique, positions, before, evidence, tell)
+        error = _try(target, technique, positions, before, evidence, tell)
         result = "failed" if error else "erased"
-        evidence["attempts"].append({"method": technique.method, "result": result, "error": error})
-        if not error:
+        evidence["attempts"].append(
+            {"method": technique.method, "result": result, "error": error.message if error else None}
+        )
+        if isinstance(error, PasswordLeftError):
+            evidence["reason"] = error.message
+            return
+        if error is None:
             evidence.update(
                 method=technique.method,
                 variant=technique.variant or None,
@@ -140,8 +146,10 @@ def _try(
     before: Digests,
     evidence: Evidence,
     tell: t.Callable[..., None],
-) -> str | None:
+) -> BareMetalError | None:
     """Erase with one technique; return why it did not succeed, None if it did."""
+    if technique.refusal:
+        return StepError(technique.refusal)
     tell()
     try:
         _RUNNERS[technique.method](target, technique.variant, tell)
@@ -152,11 +160,11 @@ def _try(
         if technique.method in _BY_KERNEL and result != ZEROS:
             result = DIFFERS
     except BareMetalError as exc:
-        return exc.message
+        return exc
     size = len(positions) * min(SAMPLE, target.size)
     evidence["verification"] = {"samples": len(positions), "bytes": size, "result": result}
     if result == DIFFERS:
-        return "the disk reported success, but what was read back is not erased"
+        return StepError("the disk reported success, but what was read back is not erased")
     return None
 
 

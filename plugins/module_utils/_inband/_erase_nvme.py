@@ -11,7 +11,7 @@ import os
 import re
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .._errors import StepError
@@ -33,14 +33,19 @@ _SES = {"user data erase": 1, "crypto erase": 2}  # Format NVM command, Secure E
 _SANACT = {"block erase": 2, "crypto erase": 4}  # Sanitize command, Sanitize Action
 _STATUS_DONE = (1, 4)  # Sanitize Status log page: 4 is done, with blocks deallocated against the request
 _STATUS_RUNNING = 2
+_STATUS_FAILED = 3
 
 _LIMIT_SECONDS = 24 * 3600.0
 _POLL_SECONDS = 2.0
+_FAILED_POLLS = 5  # in a row; a busy controller may not answer each
 
 
 @dataclass(frozen=True)
 class NvmeAbilities:
-    """What the controller offers. ``neighbours``: namespaces of the same drive that are to be kept."""
+    """What the controller offers. ``neighbours``: other namespaces of the drive; in a plan, those to be kept.
+
+    ``unreadable``: a sanitize operation goes on or has failed; until one succeeds the drive refuses to read and write.
+    """
 
     formats: bool = False
     formats_crypto: bool = False
@@ -48,6 +53,7 @@ class NvmeAbilities:
     sanitizes_blocks: bool = False
     sanitizes_crypto: bool = False
     neighbours: tuple[str, ...] = ()
+    unreadable: bool = False
 
 
 def is_namespace(device: str) -> bool:
@@ -55,10 +61,15 @@ def is_namespace(device: str) -> bool:
     return bool(_NAMESPACE.fullmatch(os.path.basename(os.path.realpath(device))))
 
 
-def read_nvme_abilities(device: str, neighbours: t.Sequence[str]) -> NvmeAbilities:
+def read_nvme_abilities(device: str) -> NvmeAbilities:
     """Ask the controller; a drive that does not answer has no abilities."""
-    text = run_command(["nvme", "id-ctrl", find_controller(device), "--output-format=json"], accept=range(256))
-    return parse_id_ctrl(text, neighbours)
+    controller = find_controller(device)
+    text = run_command(["nvme", "id-ctrl", controller, "--output-format=json"], accept=range(256))
+    abilities = parse_id_ctrl(text, find_neighbours(device))
+    if not (abilities.sanitizes_blocks or abilities.sanitizes_crypto):
+        return abilities
+    status = parse_sanitize_status(_read_sanitize_log(controller, accept=range(256)))
+    return replace(abilities, unreadable=status in (_STATUS_RUNNING, _STATUS_FAILED))
 
 
 def parse_id_ctrl(text: str, neighbours: t.Sequence[str] = ()) -> NvmeAbilities:
@@ -108,25 +119,45 @@ def format_namespace(device: str, variant: str) -> None:
 
 
 def sanitize(device: str, variant: str, tell: Tell = say_nothing) -> None:
-    """Erase the whole drive, with all its namespaces. Blocks until done.
+    """Erase the whole drive, with all its namespaces; one that is being sanitized, after that. Blocks until done.
 
     :raises StepError: the drive refused, failed, or did not end in time.
     """
     controller = find_controller(device)
-    run_command(["nvme", "sanitize", controller, f"--sanact={_SANACT[variant]}"])
     deadline = time.monotonic() + _LIMIT_SECONDS
+    _await_sanitize(controller, tell, deadline)  # it refuses a second operation while one goes on
+    run_command(["nvme", "sanitize", controller, f"--sanact={_SANACT[variant]}"])
+    status = _await_sanitize(controller, tell, deadline)
+    if status not in _STATUS_DONE:
+        raise StepError(
+            f"The sanitize operation of {controller} did not succeed: status {status}.",
+            hint="Until a sanitize operation succeeds the drive refuses to work: look at nvme sanitize-log.",
+        )
+
+
+def _await_sanitize(controller: str, tell: Tell, deadline: float) -> int:
+    """Return the status once no sanitize operation goes on, or at the deadline.
+
+    :raises StepError: the drive does not answer any more.
+    """
+    failures = 0
     while True:
-        log = run_binary(["nvme", "sanitize-log", controller, "--raw-binary"])
-        status = parse_sanitize_status(log)
-        if status in _STATUS_DONE:
-            return
-        if status != _STATUS_RUNNING or time.monotonic() > deadline:
-            raise StepError(
-                f"The sanitize operation of {controller} did not succeed: status {status}.",
-                hint="Until a sanitize operation succeeds the drive refuses to work: look at nvme sanitize-log.",
-            )
-        tell(parse_sanitize_percent(log))
+        try:
+            log = _read_sanitize_log(controller)
+        except StepError:
+            failures += 1
+            if failures > _FAILED_POLLS:
+                raise
+        else:
+            failures, status = 0, parse_sanitize_status(log)
+            if status != _STATUS_RUNNING or time.monotonic() > deadline:
+                return status
+            tell(parse_sanitize_percent(log))
         time.sleep(_POLL_SECONDS)
+
+
+def _read_sanitize_log(controller: str, accept: t.Collection[int] = (0,)) -> bytes:
+    return run_binary(["nvme", "sanitize-log", controller, "--raw-binary"], accept=accept)
 
 
 def parse_sanitize_status(log: bytes) -> int:

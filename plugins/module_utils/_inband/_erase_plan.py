@@ -30,6 +30,11 @@ class Abilities:
     discards: bool = False
     rotational: bool | None = None
 
+    @property
+    def unreadable(self) -> bool:
+        """Whether the drive answers reads with errors, until it is erased or unlocked."""
+        return bool(self.ata and self.ata.locked) or bool(self.nvme and self.nvme.unreadable)
+
 
 @dataclass(frozen=True)
 class Technique:

@@ -29,16 +29,23 @@ class Choice:
 
 
 def choose_disks(
-    disks: t.Sequence[Disk], named: t.Sequence[str], allow: t.Sequence[str], skip: t.Sequence[str]
+    disks: t.Sequence[Disk], named: t.Sequence[str] | None, allow: t.Sequence[str] | None, skip: t.Sequence[str]
 ) -> list[Choice]:
     """Return every disk with the decision on it, in the given order.
 
-    :param named: only these; empty means all that are allowed.
-    :param allow: outside of it nothing is erased; empty allows all.
-    :raises InvalidRequestError: an entry that is no disk, or several; a named disk that may not be erased.
+    :param named: only these; None means all that are allowed.
+    :param allow: outside of it nothing is erased; None allows all.
+    :raises InvalidRequestError: a list that is empty, which may be an expression that found nothing; an entry that is
+        no disk, or several; a named disk that may not be erased.
     """
+    for entries, option in ((named, "disks"), (allow, "allow")):
+        if entries is not None and not entries:
+            raise InvalidRequestError(
+                f"{option} is empty; nothing was erased.", hint=f"Name disks, or leave {option} out to mean all."
+            )
     wanted, allowed, skipped = (
-        resolve(entries, disks, option) for option, entries in (("disks", named), ("allow", allow), ("skip", skip))
+        resolve(entries or (), disks, option)
+        for option, entries in (("disks", named), ("allow", allow), ("skip", skip))
     )
     choices = []
     for disk in disks:

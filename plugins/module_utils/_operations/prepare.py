@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import base64
 import time
-import typing as t
 
 from .. import _config_drive as config_drive
 from .. import _deployment as deployment
 from .. import _out_of_band as out_of_band
+from .. import _plans as plans
 from .. import _states as states
 from .. import _steps as steps
 from .. import _task as tasks
 from .. import _work as work
 from .._agent import Connection, write_secret
 from .._argspec import NODE_SPEC, WORK_SPEC
-from .._boot.registry import bmc_calls, boot_interface
+from .._boot.registry import boot_interface
 from .._errors import BareMetalError, InvalidRequestError
-from .._machine import advance
 from .._record import NodeRecord
-from .._request import Request, Result, state_of, task_result
-from .._verbs import VERBS, Verb
+from .._request import Request, Result, task_result
+from .._verbs import VERBS
 
 ARGUMENT_SPEC = {**NODE_SPEC, **WORK_SPEC}
 
@@ -38,19 +37,20 @@ def run(request: Request) -> Result:
     """
     verb = VERBS[request.params["verb"]]
     if request.check_mode:
-        return _predict(request, verb)
+        return plans.predict(request, verb)
     # What is wrong with the request itself is said before the store knows of the node.
-    wanted_steps(request)
+    all_steps = plans.wanted_steps(request, verb)
     with work.hold(request, verb.name) as task:
-        plan = plan_for(request, verb, task.record)
-        task.record.resource_class, task.record.traits = request.node.resource_class, list(request.node.traits)
+        request.store.request(request.node.name, None, None)  # an older one was meant for another run
+        plan = plans.plan_for(verb, request.node, task.record)
+        described = _describe(request, task)
         if not plan.needed:
             task.record.power_state = request.driver.power.get_power_state()
-            return task_result(task, changed=False, needed=False, in_band_steps=[])
-        all_steps = wanted_steps(request)
+            return task_result(task, changed=described, needed=False, in_band_steps=[])
         same = plan.resume and _is_same(plan, task.record)
         for event in plan.events[:-1]:
             _advance(request, task, event)
+        work.check_abort(request)
         if not same:
             _begin(request, task, plan, all_steps)  # saved together with the event that leads to the work
         for event in plan.events[-1:]:
@@ -59,17 +59,14 @@ def run(request: Request) -> Result:
         return task_result(task, changed=True, needed=True, **_what_next(request, task, all_steps, plan))
 
 
-def wanted_steps(request: Request) -> list[steps.Step]:
-    """Return the steps that the options ask for; see _steps.steps_of."""
-    params = request.params
-    return steps.steps_of(params["verb"], request.node, wanted=params["steps"], in_band=params["in_band"])
-
-
-def plan_for(request: Request, verb: Verb, record: NodeRecord | None) -> work.Plan:
-    """Return what the verb does now; see _work.make_plan and _deployment.make_plan."""
-    if verb.kind == "deploy":
-        return deployment.make_plan(request.node, record)
-    return work.make_plan(verb, request.node, record)
+def _describe(request: Request, task: tasks.Task) -> bool:
+    """Keep what allocations go by, as the inventory has it now; say whether that is new."""
+    node, record = request.node, task.record
+    if not work.describes_anew(node, record):
+        return False
+    record.resource_class, record.traits = node.resource_class, list(node.traits)
+    task.note("described", f"resource class {node.resource_class or 'none'}, traits {', '.join(node.traits) or 'none'}")
+    return True
 
 
 def _is_same(plan: work.Plan, record: NodeRecord) -> bool:
@@ -107,17 +104,17 @@ def _begin(request: Request, task: tasks.Task, plan: work.Plan, all_steps: list[
 
 def _start(request: Request, task: tasks.Task, all_steps: list[steps.Step], *, same: bool) -> None:
     """Write down whether the work is new or gone on with, and make its files."""
-    record, verb = task.record, request.params["verb"]
+    record, verb = task.record, VERBS[request.params["verb"]]
     record.owner_controller = request.owner.partition("@")[2].partition(" ")[0]
-    request.store.request(record.name, None, None)  # an older one was meant for another run
     if same:
+        record.driver_internal_info["verb"] = verb.name  # a rebuild may go on as a deployment
         record.steps = steps.carry_over(all_steps, record.steps)
         reached = work.current_step(record)
         task.note("resume", f"at {reached['step'] if reached else 'the end'}")
     else:
-        name = "deployment" if verb == "deploy" else verb
+        name = "deployment" if verb.kind == "deploy" else verb.name
         task.note(name, str(record.driver_internal_info["deployment"]))
-    if verb == "deploy":
+    if verb.kind == "deploy":
         _keep_config_drive(request)
     _ensure_ramdisk(request, task, all_steps)
     work.add_counters(task, request)
@@ -153,9 +150,14 @@ def _ensure_ramdisk(request: Request, task: tasks.Task, all_steps: list[steps.St
         boot["status"] = steps.TODO
         task.note("resume", f"the ramdisk is gone ({seen}) and is started again")
     files = work.Files(request.node)
-    boot_interface(request.node, request.driver).prepare(
-        files.publication, files.folder, str(task.record.driver_internal_info["deployment"])
-    )
+    try:
+        boot_interface(request.node, request.driver).prepare(
+            files.publication, files.folder, str(task.record.driver_internal_info["deployment"])
+        )
+    except OSError as exc:
+        raise InvalidRequestError(
+            f"The boot media can't be made: {exc}.", node=request.node.name, hint="Check bm_state_dir and bm_ramdisk."
+        ) from exc
     task.note("media", "boot media made")
 
 
@@ -180,45 +182,5 @@ def _what_next(request: Request, task: tasks.Task, all_steps: list[steps.Step], 
             "compression": image.real_compression,
             "ca_path": image.ca_path,
             "validate_certs": image.validate_certs,
-        },
-    }
-
-
-def _predict(request: Request, verb: Verb) -> Result:
-    """Return what would be done, having asked but changed nothing: the plan of check mode and diff."""
-    node = request.node
-    record = request.store.get(node.name)
-    if record is not None:
-        tasks.check_maintenance(record)
-        tasks.check_lock(record, request.owner)
-    plan, all_steps = plan_for(request, verb, record), wanted_steps(request)
-    before = state_of(record)
-    if not plan.needed:
-        return {**before, "needed": False, "in_band_steps": []}
-    state, transitions = work.state_now(record), []
-    ramdisk = any(step.in_band for step in all_steps)
-    end = work.end_event(verb, record) if record else verb.end
-    for event in (*plan.events, *(("wait", "resume") if ramdisk else ()), end):
-        transition = advance(state, event, node=node.name)
-        transitions.append(f"{state} -> {transition.to}")
-        state = transition.to
-    plan_text: dict[str, t.Any] = {
-        "transitions": transitions,
-        "steps": [step.key for step in all_steps],
-        "bmc_calls": bmc_calls(node) if verb.kind == "deploy" else [],
-        "image": plan.instance_info,
-        "root_device": dict(node.root_device),
-    }
-    recorded = record.instance_info if record else {}
-    after = recorded if plan.instance_info is None else plan.instance_info
-    return {
-        **before,
-        "changed": True,
-        "needed": True,
-        "in_band_steps": [],
-        "plan": plan_text,
-        "diff": {
-            "before": {"provision_state": before["provision_state"], "instance": recorded},
-            "after": {"provision_state": state, "instance": after},
         },
     }

@@ -10,16 +10,16 @@ import time
 import typing as t
 
 from .. import _out_of_band as out_of_band
+from .. import _plans as plans
 from .. import _root_device as root_device
 from .. import _steps as steps
 from .. import _task as tasks
 from .. import _verbs as verbs
 from .. import _work as work
 from .._argspec import NODE_SPEC, WORK_SPEC
-from .._drivers import base
+from .._drivers import steps as driver_steps
 from .._errors import InvalidRequestError, InvalidStateError
 from .._request import Request, Result, state_of, task_result
-from .prepare import wanted_steps
 
 ARGUMENT_SPEC = {
     **NODE_SPEC,
@@ -55,7 +55,8 @@ def run(request: Request) -> Result:
         next_step, held = _run_until_in_band(request, task)
         if held:
             work.add_counters(task, request)
-            task.process_event("hold", message="held by its step; bm_state with unhold lets it go on")
+            task.process_event("hold", message="bm_state with unhold lets it go on")
+            request.report("held: unhold.yml and then this playbook again let it go on")
         elif next_step is None:
             _finish(request, task, verb)
         else:
@@ -87,8 +88,15 @@ def _complete(request: Request, task: tasks.Task, key: str) -> None:
 
 def _run_until_in_band(request: Request, task: tasks.Task) -> tuple[dict[str, t.Any] | None, bool]:
     """Return the in-band step that comes next, None at the end; and whether the work is held."""
-    by_key = {step.key: step for step in wanted_steps(request)}
-    while (entry := work.current_step(task.record)) is not None:
+    by_key = {step.key: step for step in plans.wanted_steps(request, work.verb_of(task))}
+    while True:
+        task.renew()
+        work.check_abort(request)
+        if _is_hold_requested(request):
+            return None, True
+        entry = work.current_step(task.record)
+        if entry is None:
+            return None, False
         step = by_key.get(entry["step"])
         if step is None:
             raise InvalidRequestError(
@@ -96,10 +104,6 @@ def _run_until_in_band(request: Request, task: tasks.Task) -> tuple[dict[str, t.
                 node=request.node.name,
                 hint="Run the same playbook with the same steps, or abort.",
             )
-        task.renew()
-        work.check_abort(request)
-        if _is_hold_requested(request):
-            return None, True
         if step.key == steps.TEAR_DOWN_AGENT.key and not out_of_band.is_ramdisk_up(task):
             _complete(request, task, step.key)  # a step has ended the ramdisk before
             continue
@@ -112,7 +116,6 @@ def _run_until_in_band(request: Request, task: tasks.Task) -> tuple[dict[str, t.
         work.mark(task, entry, steps.DONE)
         if held:
             return None, True
-    return None, False
 
 
 def _run_step(request: Request, task: tasks.Task, step: steps.Step) -> bool:
@@ -132,7 +135,7 @@ def _run_step(request: Request, task: tasks.Task, step: steps.Step) -> bool:
 
 def _run_driver_step(request: Request, step: steps.Step) -> None:
     try:
-        base.STEPS[step.interface, step.step](request.driver, step.args)
+        driver_steps.STEPS[step.interface, step.step](request.driver, step.args)
     except TypeError as exc:
         raise InvalidRequestError(
             f"The step '{step.key}' does not take these args: {exc}.",
@@ -165,5 +168,5 @@ def _finish(request: Request, task: tasks.Task, verb: verbs.Verb) -> None:
 
 def _root_device(task: tasks.Task) -> str | None:
     """Return the path of the disk that was chosen, None before that."""
-    disk = task.record.instance_info.get("disk") if task.record.driver_internal_info.get("verb") == "deploy" else None
+    disk = task.record.instance_info.get("disk") if work.verb_of(task).kind == "deploy" else None
     return root_device.path_of(disk) if disk else None

@@ -12,16 +12,25 @@ import typing as t
 
 from .. import _flags as flags
 from .. import _machine as machine
+from .. import _single_act as single_act
 from .. import _states as states
 from .. import _task as tasks
 from .. import _work as work
 from .._argspec import NODE_SPEC
-from .._errors import BareMetalError, BMCTimeoutError, InvalidStateError, NodeLockedError, StepError
+from .._errors import (
+    BareMetalError,
+    BMCTimeoutError,
+    InvalidRequestError,
+    InvalidStateError,
+    NodeLockedError,
+    StepError,
+)
 from .._record import HistoryEntry, NodeRecord
 from .._request import Request, Result, state_of
 from .._verbs import Verb
 
-EVENTS = sorted({row.event for row in states.TRANSITIONS} | set(states.VERBS))
+EVENTS = ("abort", "fail", "hold", "manage", "unhold")
+"""Events that are no work in themselves; all others belong to the work of a verb, which bm_prepare begins."""
 
 ARGUMENT_SPEC = {
     **NODE_SPEC,
@@ -38,6 +47,9 @@ ARGUMENT_SPEC = {
 
 REMOVE = Verb("remove", "Removes the record.", "Touches the machine.", {}, forbidden=("protected",))
 
+REQUESTS = frozenset({"abort", "hold"})
+"""Events that a live run takes as requests."""
+
 POLL_INTERVAL = 2.0
 """Seconds between two looks at the store."""
 
@@ -50,8 +62,11 @@ def run(request: Request) -> Result:
     """
     before = request.store.get(request.node.name)
     params = request.params
-    changed = _set_flags(request, before)
-    transitions, asked = _apply(request) if params.get("event") else ([], None)
+    flagged = flags.changes(before, params, request.node.name)
+    event = _event_for(request, before)  # what is not allowed is said before the flags change
+    if flagged:
+        _set_flags(request, before, flagged)
+    transitions, asked = _apply(request, before, event) if event else ([], None)
     if params.get("wait_for"):
         _wait(request)
     power = _read_power(request) if params["read_power"] else {}
@@ -60,7 +75,7 @@ def run(request: Request) -> Result:
     result: Result = {
         **state_of(record),
         **power,
-        "changed": changed or removed or bool(transitions) or bool(asked),
+        "changed": bool(flagged) or removed or bool(transitions) or bool(asked),
         "known": record is not None,
         "previous_provision_state": before.provision_state if before else None,
         "transitions": transitions,
@@ -72,12 +87,12 @@ def run(request: Request) -> Result:
     return result
 
 
-def _set_flags(request: Request, record: t.Any) -> bool:
-    changed = flags.changes(record, request.params, request.node.name)
-    if changed and not request.check_mode:
-        with _acquire(request, "flags") as task:
-            task.note(next(iter(changed)), flags.apply(task.record, changed))
-    return bool(changed)
+def _set_flags(request: Request, record: NodeRecord | None, changed: flags.Changes) -> None:
+    if request.check_mode:
+        _check_lock(request, record)
+        return
+    with single_act.hold(request, "flags") as task:
+        task.note(next(iter(changed)), flags.apply(task.record, changed))
 
 
 def _acquire(request: Request, purpose: str) -> t.ContextManager[tasks.Task]:
@@ -86,41 +101,64 @@ def _acquire(request: Request, purpose: str) -> t.ContextManager[tasks.Task]:
     )
 
 
-def _apply(request: Request) -> tuple[list[str], str | None]:
-    """Apply one event; verbs count as the events that they mean. Return transitions, and what a live run was asked.
+def _check_lock(request: Request, record: NodeRecord | None) -> None:
+    """Refuse in check mode what would be refused without it."""
+    if record is not None:
+        tasks.check_lock(record, request.owner)
+
+
+def _event_for(request: Request, record: NodeRecord | None) -> str | None:
+    """Return the event that is to be applied, None where there is nothing to do.
+
+    :raises InvalidStateError: it is not allowed in the node's state.
+    """
+    event, state, name = request.params.get("event"), work.state_now(record), request.node.name
+    is_working = machine.is_working(state)
+    if event is None or (event == "fail" and not is_working):
+        return None  # it has failed already, or never began: the first cause stands
+    if event == "abort" and is_working:
+        return "fail"  # what a dead run left: nobody else will fail it; a live run is asked
+    transition = machine.advance(state, event, node=name)
+    if event == "manage" and (transition.to != states.MANAGEABLE or is_working):
+        raise InvalidStateError(
+            f"Node {name} is '{state}', where it becomes manageable only by the work that goes on or is to be done.",
+            node=name,
+            hint="Play abort.yml first, or the verb's playbook again." if is_working else "Play enroll.yml.",
+        )
+    return str(event)
+
+
+def _apply(request: Request, record: NodeRecord | None, event: str) -> tuple[list[str], str | None]:
+    """Apply one event. Return transitions, and what a live run was asked.
 
     A node that a live run works on takes abort and hold as requests, which that run follows between two steps.
+    Nobody works on the node afterwards: it is released, also where a dead run held it.
     """
-    name = request.params["event"]
-    event = states.VERBS.get(name, name)
-    record = request.store.get(request.node.name)
-    state = work.state_now(record)
-    if event == "fail" and not machine.is_working(state):
-        return [], None  # it has failed already, or never began: the first cause stands
-    if record is not None and event in ("abort", "hold") and machine.is_working(state):
-        if _is_held_by_a_live_run(record, request.owner):
-            if event == "hold":
-                machine.advance(state, event, node=record.name)  # not every work can be held
-            return [], _ask(request, record, event)
-        if event == "abort":  # what a dead run left: nobody else will fail it
-            event = "fail"
-    transition = machine.advance(state, event, node=request.node.name)
+    name, state = request.params["event"], work.state_now(record)
+    if (
+        record is not None
+        and name in REQUESTS
+        and machine.is_working(state)
+        and _is_held_by_a_live_run(request, record)
+    ):
+        return [], _ask(request, record, name)
     if request.check_mode:
-        return [f"{transition.state} -> {transition.to}"], None
-    with _acquire(request, event) as task:
+        _check_lock(request, record)
+        return [f"{state} -> {machine.advance(state, event, node=request.node.name).to}"], None
+    with _acquire(request, name) as task:
         message = request.params.get("last_error")
         if event in ("fail", "abort"):
             message = message or f"{'failed' if name == 'fail' else 'aborted'} by request"
-            task.process_event(event, message=message)
-            work.abandon(request)(task, StepError(message))
-        else:
-            task.process_event(event, message=message)
+        task.process_event(event, message=message)
+        if event in ("fail", "abort"):
+            work.abandon(request)(task, StepError(str(message)))
+        task.release()
         return task.transitions, None
 
 
-def _is_held_by_a_live_run(record: NodeRecord, owner: str) -> bool:
+def _is_held_by_a_live_run(request: Request, record: NodeRecord) -> bool:
     try:
-        tasks.check_lock(record, owner)
+        tasks.check_lock(record, request.owner)
     except NodeLockedError:
         return True
     return False
@@ -139,7 +177,7 @@ def _remove(request: Request) -> bool:
     """Remove the node's record; history and evidence stay.
 
     :raises InvalidStateError: its state does not allow it.
-    :raises InvalidRequestError: it is protected.
+    :raises InvalidRequestError: it is protected, or allocated.
     """
     node = request.node
     record = request.store.get(node.name)
@@ -152,6 +190,13 @@ def _remove(request: Request) -> bool:
             hint=f"Allowed in: {', '.join(sorted(states.DELETABLE))}. Undeploy the node, then take it to manageable.",
         )
     work.check_flags(REMOVE, node, record)
+    if record.allocation is not None:  # Ironic: NodeAssociated
+        raise InvalidRequestError(
+            f"Node {node.name} is allocated to {record.allocation}, which forbids '{REMOVE.name}'.",
+            node=node.name,
+            hint=f"Give it back with playbooks/deallocate.yml -e allocation={record.allocation}.",
+        )
+    _check_lock(request, record)
     if not request.check_mode:
         with _acquire(request, "remove") as task:
             entry = HistoryEntry(node=node.name, event="remove", from_state=record.provision_state, owner=request.owner)

@@ -12,13 +12,12 @@ from .. import _image as image
 from .. import _task as tasks
 from .._argspec import NODE_SPEC, WORK_SPEC
 from .._boot.registry import boot_interface
-from .._deployment import BEFORE_AVAILABLE, make_plan
+from .._deployment import cleans_first, make_plan, wanted_instance
 from .._errors import BareMetalError, BMCAuthenticationError, BMCConnectionError
+from .._plans import wanted_steps
 from .._request import Request, Result, state_of
-from .._verbs import VERBS
-from .._work import Plan, state_now
+from .._verbs import VERBS, Verb
 from .._work import make_plan as make_work_plan
-from .prepare import wanted_steps
 
 ARGUMENT_SPEC = {**NODE_SPEC, **WORK_SPEC}
 
@@ -35,11 +34,11 @@ def run(request: Request) -> Result:
     record = request.store.get(request.node.name)
     verb = VERBS[request.params["verb"]]
     checks: dict[str, t.Callable[[], object]] = {
-        "node": lambda: _check_node(request),
-        "deploy": lambda: _check_deploy(request),
+        "node": lambda: _check_node(request, verb),
+        "deploy": lambda: _check_deploy(request, verb),
         "power": request.driver.power.get_power_state,
         "management": request.driver.management.get_boot_device,
-        "boot": lambda: _check_boot(request),
+        "boot": lambda: _check_boot(request, verb),
     }
     verdicts: dict[str, Verdict] = {}
     causes: list[BareMetalError] = []
@@ -57,33 +56,42 @@ def run(request: Request) -> Result:
             causes.append(exc)
     if causes:
         raise causes[0]
-    clean_first = verb.kind == "deploy" and request.node.automated_clean and state_now(record) in BEFORE_AVAILABLE
-    return {**state_of(record), "interfaces": verdicts, "clean_first": clean_first}
+    return {
+        **state_of(record),
+        "interfaces": verdicts,
+        "clean_first": cleans_first(verb, request.node, record),
+    }
 
 
-def _check_node(request: Request) -> None:
+def _check_node(request: Request, verb: Verb) -> None:
     """Check that the verb may start, and its steps; nothing else is worth asking where it may not."""
     record = request.store.get(request.node.name)
     if record is not None:
         tasks.check_maintenance(record)
         tasks.check_lock(record, request.owner)
-    verb = VERBS[request.params["verb"]]
     if verb.kind != "deploy":
         make_work_plan(verb, request.node, record)
-    wanted_steps(request)
+    elif cleans_first(verb, request.node, record):
+        make_work_plan(VERBS["provide"], request.node, record)
+    wanted_steps(request, verb)
 
 
-def _check_deploy(request: Request) -> None:
+def _check_deploy(request: Request, verb: Verb) -> None:
     node = request.node
-    plan: Plan = make_plan(node, request.store.get(node.name))
-    if plan.needed and node.image is not None and node.deploy_interface != "noop":
+    record = request.store.get(node.name)
+    if cleans_first(verb, node, record):
+        wanted_instance(node)  # the deployment starts in another state than this one
+        needed = True
+    else:
+        needed = make_plan(verb, node, record).needed
+    if needed and node.image is not None and node.deploy_interface != "noop":
         image.inspect(node.image, node.name)
 
 
-def _check_boot(request: Request) -> None:
+def _check_boot(request: Request, verb: Verb) -> None:
     """Check what the ramdisk is booted with, where the work has steps in it."""
     needs_boot = request.node.deploy_interface != "noop"
-    if request.params["verb"] != "deploy":
-        needs_boot = any(step.in_band for step in wanted_steps(request))
+    if verb.kind != "deploy":
+        needs_boot = any(step.in_band for step in wanted_steps(request, verb))
     if needs_boot:
         boot_interface(request.node, request.driver).check()

@@ -193,6 +193,8 @@ def test_a_method_that_the_disk_lacks_is_a_failure_and_changes_nothing(disk: Pat
         ({"skip": ["S9"]}, "'S9' in skip matches no disk"),
         ({"disks": ["FIRST"], "skip": ["FIRST"]}, "it is in skip"),
         ({"disks": ["FIRST"], "allow": ["SECOND"]}, "it is not in allow"),
+        ({"disks": []}, "disks is empty"),
+        ({"allow": []}, "allow is empty"),
         ({"method": "shred"}, "method shred is unknown"),
         ({"samples": 1}, "samples is 1"),
     ],

@@ -31,16 +31,16 @@ PLAIN = ["/dev/sda", "/dev/sdb", "/dev/sdc", "/dev/sdd"]
 @pytest.mark.parametrize(
     ("named", "allow", "skip", "erased"),
     [
-        ([], [], [], PLAIN),
-        (["/dev/sda"], [], [], ["/dev/sda"]),
-        (["S1", "/dev/sda", "0x5000a"], [], [], ["/dev/sda"]),
-        ([], ["S1", "0x5000B"], [], ["/dev/sda", "/dev/sdb"]),
-        ([], [], ["s1"], PLAIN[1:]),
-        ([], ["S1", "S2"], ["S2"], ["/dev/sda"]),
+        (None, None, [], PLAIN),
+        (["/dev/sda"], None, [], ["/dev/sda"]),
+        (["S1", "/dev/sda", "0x5000a"], None, [], ["/dev/sda"]),
+        (None, ["S1", "0x5000B"], [], ["/dev/sda", "/dev/sdb"]),
+        (None, None, ["s1"], PLAIN[1:]),
+        (None, ["S1", "S2"], ["S2"], ["/dev/sda"]),
         (["S1"], ["S1", "S2"], ["/dev/sdc"], ["/dev/sda"]),
     ],
 )
-def test_what_is_erased(named: list[str], allow: list[str], skip: list[str], erased: list[str]) -> None:
+def test_what_is_erased(named: list[str] | None, allow: list[str] | None, skip: list[str], erased: list[str]) -> None:
     choices = choose_disks(DISKS, named, allow, skip)
     assert [choice.disk["name"] for choice in choices] == [entry["name"] for entry in DISKS]
     assert [choice.disk["name"] for choice in choices if choice.reason is None] == erased
@@ -49,7 +49,7 @@ def test_what_is_erased(named: list[str], allow: list[str], skip: list[str], era
 def test_reasons() -> None:
     reasons = [choice.reason for choice in choose_disks(DISKS, ["S1"], ["S1", "S2", "/dev/sdd"], ["/dev/sdd"])]
     assert reasons[:4] == [None, "not named in disks", "it is not in allow", "it is in skip"]
-    assert "RAID array" in str(choose_disks(DISKS, [], [], [])[4].reason)
+    assert "RAID array" in str(choose_disks(DISKS, None, None, [])[4].reason)
 
 
 @pytest.mark.parametrize("option", ["disks", "allow", "skip"])
@@ -58,7 +58,7 @@ def test_reasons() -> None:
     [("S9", "'S9' in {} matches no disk"), ("", "'' in {} matches no disk"), ("TWIN", "'TWIN' in {} matches 2 disks")],
 )
 def test_entries_that_are_not_one_disk(option: str, entry: str, match: str) -> None:
-    lists = {"disks": [], "allow": [], "skip": [], option: ["S1", entry]}
+    lists: dict[str, t.Any] = {"disks": None, "allow": None, "skip": [], option: ["S1", entry]}
     with pytest.raises(InvalidRequestError, match=match.format(option)) as caught:
         choose_disks(DISKS, lists["disks"], lists["allow"], lists["skip"])
     assert "/dev/sda serial S1 wwn 0x5000A; /dev/sdb" in caught.value.hint
@@ -68,10 +68,10 @@ def test_entries_that_are_not_one_disk(option: str, entry: str, match: str) -> N
     ("named", "allow", "skip", "match"),
     [
         ("S1", ["S2"], [], "/dev/sda is named in disks, but it is not in allow"),
-        ("S1", [], ["/dev/sda"], "/dev/sda is named in disks, but it is in skip"),
-        ("/dev/md127", [], [], "it is a RAID array"),
+        ("S1", None, ["/dev/sda"], "/dev/sda is named in disks, but it is in skip"),
+        ("/dev/md127", None, [], "it is a RAID array"),
     ],
 )
-def test_named_disks_that_are_ruled_out(named: str, allow: list[str], skip: list[str], match: str) -> None:
+def test_named_disks_that_are_ruled_out(named: str, allow: list[str] | None, skip: list[str], match: str) -> None:
     with pytest.raises(InvalidRequestError, match=match):
         choose_disks(DISKS, [named], allow, skip)

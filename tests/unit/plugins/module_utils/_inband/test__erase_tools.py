@@ -6,49 +6,62 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import typing as t
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import StepError
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase import EraseRequest, erase_devices
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_ata import secure_erase
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_nvme import format_namespace, sanitize
 
 HDPARM = r"""#!/bin/sh
-# A drive with the security feature set. Its folder holds: password, locked, broken, sticky.
+# A drive with the security feature set. Its folder holds: password, locked, broken, sticky, hanging, relocking,
+# clinging, dead.
 cd {folder}
 echo "$*" >> calls
 shown() {{ if [ -e "$1" ]; then printf '\t\t%s\n' "$2"; else printf '\tnot\t%s\n' "$2"; fi; }}
 case $* in
     -I*)
+        [ ! -e dead ] || [ ! -e password ] || {{ echo 'Input/output error' >&2; exit 5; }}
         printf '\nSecurity:\n\tMaster password revision code = 65534\n\t\tsupported\n'
         shown password enabled; shown locked locked; shown frozen frozen
         printf '\t\tsupported: enhanced erase\n\t2min for SECURITY ERASE UNIT. 2min for ENHANCED SECURITY ERASE UNIT.\n'
         exit ;;
     *--security-set-pass*)
         [ ! -e locked ] || exit 5
+        [ ! -e hanging ] || {{ echo "$4" > password; echo 'no answer' >&2; exit 5; }}
         echo "$4" > password ;;
     *)
         [ "$(cat password)" = "$4" ] || {{ echo 'bad password' >&2; exit 5; }}
         case $3 in
             --security-erase*)
+                [ ! -e relocking ] || touch locked
                 [ ! -e broken ] || {{ echo 'Input/output error' >&2; exit 5; }}
                 [ -e sticky ] || rm password ;;
             --security-unlock) rm locked ;;
-            --security-disable) [ ! -e locked ] || exit 5; rm password ;;
+            --security-disable) [ ! -e locked ] && [ ! -e clinging ] || exit 5; rm password ;;
         esac ;;
 esac
 """
 
 NVME = r"""#!/bin/sh
-# A drive whose sanitize operation goes through the states in its file, one a look at the log.
+# A drive whose sanitize operation goes through the states in its file, one a look at the log; - is no answer.
+# Its folder holds: broken, id-ctrl.
 cd {folder}
 echo "$*" >> calls
 case $1 in
+    id-ctrl) cat id-ctrl ;;
     sanitize-log)
-        printf "\377\377\00$(head -n 1 states)\000"
-        sed -i 1d states ;;
+        state=$(head -n 1 states)
+        [ $(wc -l < states) = 1 ] || sed -i 1d states
+        [ "$state" != - ] || exit 1
+        printf "\377\377\00$state\000" ;;
+    sanitize)
+        [ ! -e nvme9n1 ] || dd if=/dev/zero of=nvme9n1 bs=1M count=1 conv=notrunc 2>/dev/null ;;
     *) [ ! -e broken ] || {{ echo 'NVMe status: INVALID_FIELD(0x4002)' >&2; exit 1; }} ;;
 esac
 """
@@ -99,14 +112,68 @@ def test_ata_erase_that_fails_takes_the_password_back(make: t.Callable[..., Driv
     drive = make(broken="")
     with pytest.raises(StepError, match="Input/output error"):
         secure_erase("/dev/sdx", "enhanced")
-    assert drive.calls[-1] == "--user-master u --security-disable bm-erase /dev/sdx"
+    assert "--user-master u --security-disable bm-erase /dev/sdx" in drive.calls
     assert not drive.has("password")
 
 
 def test_ata_erase_that_the_drive_did_not_finish(make: t.Callable[..., Drive]) -> None:
-    make(sticky="")
-    with pytest.raises(StepError, match="still has its password"):
+    drive = make(sticky="")
+    with pytest.raises(StepError, match="did not finish the erase"):
         secure_erase("/dev/sdx", "enhanced")
+    assert not drive.has("password")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """A file with the name of an ATA drive, which hdparm is asked about therefore."""
+    path = tmp_path / "sdx"
+    path.write_bytes(b"\xa5" * 2**20)
+    return path
+
+
+def erase(disk: Path) -> dict[str, t.Any]:
+    (evidence,) = erase_devices(EraseRequest("full", devices=[str(disk)]))["evidence"]
+    return t.cast("dict[str, t.Any]", evidence)
+
+
+@pytest.mark.parametrize("fault", ["broken", "sticky", "hanging"])
+def test_ata_drive_that_gives_up_the_password_is_erased_in_another_way(
+    make: t.Callable[..., Drive], disk: Path, fault: str
+) -> None:
+    drive = make(**{fault: ""})
+    evidence = erase(disk)
+    assert [item["method"] for item in evidence["attempts"]] == ["ata_secure_erase", "overwrite"]
+    assert (evidence["result"], evidence["method"]) == ("erased", "overwrite")
+    assert not drive.has("password")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"broken": "", "clinging": ""},
+        {"sticky": "", "clinging": ""},
+        {"hanging": "", "clinging": ""},
+        {"broken": "", "dead": "", "clinging": ""},
+    ],
+    ids=lambda state: "-".join(state),
+)
+def test_ata_drive_that_keeps_the_password_has_failed(
+    make: t.Callable[..., Drive], disk: Path, state: dict[str, str]
+) -> None:
+    drive = make(**state)
+    evidence = erase(disk)
+    assert drive.has("password")
+    assert [item["method"] for item in evidence["attempts"]] == ["ata_secure_erase"], "nothing else can take it away"
+    assert (evidence["result"], evidence["method"]) == ("failed", None)
+    assert evidence["reason"] == evidence["attempts"][0]["error"]
+    assert "bm-erase" in evidence["reason"]
+    assert "hdparm --security-disable bm-erase" in evidence["reason"]
+
+
+def test_ata_erase_that_locks_the_drive_and_fails(make: t.Callable[..., Drive], disk: Path) -> None:
+    drive = make(broken="", relocking="")
+    assert erase(disk)["result"] == "erased"
+    assert not drive.has("password")
 
 
 def test_ata_drive_that_a_dead_erase_has_locked(make: t.Callable[..., Drive]) -> None:
@@ -137,18 +204,60 @@ def test_nvme_format_that_is_refused(make: t.Callable[..., Drive]) -> None:
 
 
 @pytest.mark.parametrize(("variant", "action"), [("block erase", 2), ("crypto erase", 4)])
-@pytest.mark.parametrize("states", ["1", "2\n1", "4"])
+@pytest.mark.parametrize("states", ["0 1", "0 2 1", "3 4", "2 2 3 1", "0 - - 2 - - - 1"])
 def test_nvme_sanitize_waits_for_its_end(
     make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch, variant: str, action: int, states: str
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    drive = make(states=states)
+    drive = make(states=states.replace(" ", "\n"))
     sanitize("/dev/nvme9n1", variant)
     looks = ["sanitize-log /dev/nvme9 --raw-binary"] * len(states.split())
-    assert drive.calls == [f"sanitize /dev/nvme9 --sanact={action}", *looks]
+    begun = 3 if states.startswith("2") else 1  # one that runs already has to end before
+    assert drive.calls == [*looks[:begun], f"sanitize /dev/nvme9 --sanact={action}", *looks[begun:]]
 
 
 def test_nvme_sanitize_that_fails(make: t.Callable[..., Drive]) -> None:
     make(states="3")
     with pytest.raises(StepError, match="of /dev/nvme9 did not succeed: status 3"):
         sanitize("/dev/nvme9n1", "block erase")
+
+
+def test_nvme_sanitize_whose_drive_answers_no_more(
+    make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    make(states="0\n2\n-")
+    with pytest.raises(StepError, match="nvme failed with code 1"):
+        sanitize("/dev/nvme9n1", "block erase")
+
+
+def put_gpfs(disk: Path) -> None:
+    argv = ["sgdisk", "-n", "1:256:+256K", "-t", "1:37AFFC90-EF7D-4E96-91C3-2D7AE055B174", "-a", "1", disk]
+    subprocess.run(argv, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_ata_drive_that_is_locked_is_not_asked_for_its_content(
+    make: t.Callable[..., Drive], disk: Path, locked: bool
+) -> None:
+    drive = make(**({"locked": "", "password": "bm-erase"} if locked else {}))
+    put_gpfs(disk)
+    evidence = erase(disk)
+    assert evidence["result"] == ("erased" if locked else "guarded"), "a locked drive answers no read"
+    assert not drive.has("password")
+
+
+@pytest.mark.parametrize(
+    ("states", "result"),
+    [("3\n3\n1", "erased"), ("2\n2\n1", "erased"), ("1", "guarded"), ("0", "guarded"), ("-", "guarded")],
+)
+def test_nvme_drive_that_has_to_be_sanitized_is_not_asked_for_its_content(
+    make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch, disk: Path, states: str, result: str
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    make(states=states, **{"id-ctrl": json.dumps({"sanicap": 2})})
+    namespace = disk.rename(disk.with_name("nvme9n1"))
+    put_gpfs(namespace)
+    evidence = erase(namespace)
+    assert evidence["result"] == result
+    assert evidence["method"] == ("nvme_sanitize" if result == "erased" else None)

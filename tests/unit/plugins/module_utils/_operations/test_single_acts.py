@@ -365,3 +365,20 @@ def test_a_run_that_is_killed_in_the_act_can_be_taken_over(
     assert (left.provision_state, left.reservation) == ("deploying", dead)
     assert act(fake_node, prepare, owner=ANOTHER)["needed"]
     assert act(fake_node, run_steps, owner=ANOTHER)["provision_state"] == "active"
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_request_that_the_bmc_has_lost_is_made_again(fake_node: t.Any, lost: int) -> None:
+    fake_node.script(loses_power_requests=lost)
+    bmc = {"address": f"fake://{fake_node.machine_path}", "verify": True, "timeout": 60.0, "power_timeout": 5.0}
+    done = act(fake_node, power, state="on", bmc=bmc)
+    assert (done["changed"], done["power_state"], done["power_ons"]) == (True, "power on", 1)
+    assert fake_node.machine["calls"] == [ON] * (lost + 1)
+
+
+def test_a_bmc_that_loses_each_request_is_given_up(fake_node: t.Any) -> None:
+    fake_node.script(loses_power_requests=1000)
+    bmc = {"address": f"fake://{fake_node.machine_path}", "verify": True, "timeout": 60.0, "power_timeout": 1.0}
+    done = act(fake_node, power, state="on", bmc=bmc)
+    assert "did not become 'power on' within 1 s; last seen: 'power off'" in done["msg"]
+    assert 2 <= len(fake_node.machine["calls"]) <= 6
