@@ -79,9 +79,11 @@ def silence(failed: str, node: str, seconds: float, port: int) -> BMCConnectionE
     )
 
 
-def unreachable(exc: Exception, failed: str, node: str, hint: str) -> BMCConnectionError:
+def unreachable(exc: Exception, failed: str, node: str) -> BMCConnectionError:
     """Return our error for a connection that can't be had, or has ended."""
-    return BMCConnectionError(f"{failed}: {exc}.", node=node, hint=hint)
+    return BMCConnectionError(
+        f"{failed}: {exc}.", node=node, hint="Check bm_bmc.address, the BMC's network and its power."
+    )
 
 
 def malformed(exc: Exception, failed: str, node: str) -> BMCResponseError:

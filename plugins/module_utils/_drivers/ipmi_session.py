@@ -279,12 +279,10 @@ class Session:
         """Turn pyghmi's errors into ours."""
         try:
             yield
-        except exceptions.IpmiException as exc:
-            raise unreachable(exc, failed, self._node, "Check the BMC's network and power.") from exc
         except TimeoutError as exc:
             raise self._silence(failed) from exc
-        except OSError as exc:
-            raise unreachable(exc, failed, self._node, "Check bm_bmc.address.") from exc
+        except (exceptions.IpmiException, OSError) as exc:
+            raise unreachable(exc, failed, self._node) from exc
         except MALFORMED as exc:
             self.close()
             raise malformed(exc, failed, self._node) from exc
