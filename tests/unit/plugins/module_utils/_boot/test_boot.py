@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import struct
 import subprocess
 import threading
 import typing as t
@@ -18,10 +19,12 @@ import pytest
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _agent, _publication
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _ramdisk as ramdisks
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _runner as runner
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.registry import BOOT_INTERFACES, boot_interface
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.registry import connect
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import boot_media
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._publication import Publication
 
 MAC = "52:54:00:AA:00:01"
@@ -251,3 +254,53 @@ def test_kernel_parameters_that_could_be_commands_are_refused(
 def test_words_of_a_script_are_checked_a_second_time(site: Site, word: str) -> None:
     with pytest.raises(errors.InvalidRequestError, match="boot script"):
         ramdisks.checked_word(word, site.node())
+
+
+def program(*, signed: bool) -> bytes:
+    """Return the header of an EFI program (PE32+), as far as signatures go, in whole sectors."""
+    optional = bytearray(240)
+    struct.pack_into("<H", optional, 0, 0x20B)
+    struct.pack_into("<H", optional, 68, 10)
+    struct.pack_into("<II", optional, 144, *((4096, 1500) if signed else (0, 0)))
+    header = b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + bytes(20) + bytes(optional)
+    return header.ljust(1024, b"\0")
+
+
+SIGNED, UNSIGNED, NONE = program(signed=True), program(signed=False), bytes(1024)
+
+
+@pytest.mark.parametrize(
+    ("esp", "kernel", "expected"),
+    [
+        (SIGNED + SIGNED, SIGNED, None),
+        (SIGNED + UNSIGNED, SIGNED, "bm_ramdisk.esp holds a program that is not signed"),
+        (NONE, SIGNED, "bm_ramdisk.esp holds no EFI program"),
+        (SIGNED, UNSIGNED, "bm_ramdisk.kernel holds a program that is not signed"),
+        (SIGNED, NONE, "bm_ramdisk.kernel holds no EFI program"),
+    ],
+    ids=["signed", "loader", "no loader", "kernel", "no kernel"],
+)
+@pytest.mark.parametrize("how", ["http", "bm_boot_media"])
+def test_secure_boot_wants_loader_and_kernel_signed(
+    site: Site, tmp_path: Path, how: str, esp: bytes, kernel: bytes, expected: str | None
+) -> None:
+    (site.files / "esp.img").write_bytes(esp)
+    (site.files / "vmlinuz").write_bytes(kernel)
+    if how == "http":
+        node = site.node(boot_interface="http", secure_boot=True)
+        with connect(node) as driver, pytest.raises(errors.BareMetalError) as caught:
+            boot_interface(node, driver).check()
+        said = caught.value.message
+        expected = expected or "'ipmi' can't tell the firmware a URL"
+    else:
+        ramdisk = site.ramdisk(ssh_key=str(tmp_path / "key"))
+        options = site.params(
+            boot_interface="inserted_media",
+            secure_boot=True,
+            ramdisk=ramdisk,
+            dest=str(tmp_path / "x.iso"),
+            force=False,
+        )
+        said = str(runner.execute(boot_media.run, options, owner="me").get("msg"))
+        expected = expected or "None"
+    assert expected in said
