@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import socket
 import subprocess
 import sys
+import threading
 import time
 import types
 import typing as t
@@ -120,3 +122,55 @@ class IPMIService:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(timeout=10)
+
+
+class Relay:
+    """A network path to a BMC: each answer takes its time, or comes as something else, or not at all.
+
+    ``change``: called with each answer, returns what comes of it; a test may set it at any time.
+    ``sent``: what went to the BMC.
+    """
+
+    def __init__(self, port: int, seconds: float = 0.0) -> None:
+        self._front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._front.bind(("127.0.0.1", 0))
+        self._back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._back.connect(("127.0.0.1", port))
+        for sock in (self._front, self._back):
+            sock.settimeout(0.1)
+        self.port = self._front.getsockname()[1]
+        self.sent: list[bytes] = []
+        self.change: t.Callable[[bytes], bytes | None] = lambda data: data
+        self._seconds = seconds
+        self._client: t.Any = None
+        self._goes_on = True
+        self._threads = [threading.Thread(target=run) for run in (self._forward, self._backward)]
+        for thread in self._threads:
+            thread.start()
+
+    def _forward(self) -> None:
+        while self._goes_on:
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                data, self._client = self._front.recvfrom(4096)
+                self.sent.append(data)
+                self._back.send(data)
+
+    def _backward(self) -> None:
+        while self._goes_on:
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                data = self._back.recv(4096)
+                answer = self.change(data)
+                if answer is not None:
+                    threading.Timer(self._seconds, self._deliver, (answer,)).start()
+
+    def _deliver(self, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self._front.sendto(data, self._client)
+
+    def close(self) -> None:
+        """Stop it."""
+        self._goes_on = False
+        for thread in self._threads:
+            thread.join()
+        self._front.close()
+        self._back.close()

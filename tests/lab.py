@@ -167,6 +167,16 @@ class Lab:
         command = ["ipmitool", "-I", "lanplus", "-C", "3", "-H", host, "-U", "admin", "-f", password, *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
+    def boot_in_firmware_order(self, node: str) -> None:
+        """Start a machine behind IPMI anew, from what its firmware tries first; a reset would keep QEMU's order."""
+        self.ipmitool(node, "chassis", "bootdev", "none")
+        for state in ("off", "on"):
+            self.ipmitool(node, "power", state)
+            deadline = time.monotonic() + 30
+            while (seen := self.ipmitool(node, "power", "status").strip()) != f"Chassis Power is {state}":
+                assert time.monotonic() < deadline, seen
+                time.sleep(1)
+
     def published(self) -> list[str]:
         """What deployments have left on the boot server: nothing, when none is running."""
         www = ROOT / ".lab" / "www"

@@ -83,7 +83,7 @@ options:
       - V(virtual_media) puts the node's own ISO into the BMC's virtual CD drive.
       - V(ipxe) boots from the network, see role P(baremetal.lifecycle.boot_server#role); the node is known by O(boot_mac).
       - V(http) gives UEFI firmware the URL of the ISO over the BMC (Redfish C(HttpBootUri)); the firmware needs DHCP.
-      - V(inserted_media) boots a CD or USB stick that an operator has put in, made by M(baremetal.lifecycle.bm_boot_media).
+      - V(inserted_media) boots a CD that an operator has put in, made by M(baremetal.lifecycle.bm_boot_media).
     type: str
     choices: [virtual_media, ipxe, http, inserted_media]
     default: virtual_media

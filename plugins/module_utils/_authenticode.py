@@ -6,20 +6,30 @@
 
 from __future__ import annotations
 
+from . import _ramdisk as ramdisk
 from ._errors import InvalidRequestError
-from ._inband._authenticode import programs_in_image
+from ._inband._authenticode import is_signed, programs_in_image
+from ._node import Node
+
+HEADER = 1024
+"""Bytes of an EFI program that tell whether it is signed."""
 
 
-def check_signed(image: bytes, what: str, node: str) -> None:
-    """Check that all EFI programs in a FAT image are signed.
+def check_signed(node: Node) -> None:
+    """Check that the boot loader and the kernel of the ramdisk are signed.
 
-    :raises InvalidRequestError: there is none, or one is not signed.
+    :raises InvalidRequestError: naming the file that is not, or can't be read.
     """
-    signed = list(programs_in_image(image))
-    if not signed or not all(signed):
-        raise InvalidRequestError(
-            f"Secure Boot is on, and {what} holds {'a program that is not signed' if signed else 'no EFI program'}.",
-            node=node,
-            hint="Set bm_ramdisk.esp to the esp-signed.img that playbooks/build_ramdisk.yml makes,"
-            " or bm_secure_boot: false.",
-        )
+    found = {
+        "esp": list(programs_in_image(ramdisk.read_file(node, "esp"))),
+        "kernel": [signed for signed in [is_signed(ramdisk.read_file(node, "kernel")[:HEADER])] if signed is not None],
+    }
+    for key, signed in found.items():
+        if not signed or not all(signed):
+            raise InvalidRequestError(
+                f"Secure Boot is on, and bm_ramdisk.{key} holds"
+                f" {'a program that is not signed' if signed else 'no EFI program'}.",
+                node=node.name,
+                hint="Set bm_ramdisk.esp to the esp-signed.img, and bm_ramdisk.kernel to the kernel, that"
+                " playbooks/build_ramdisk.yml makes; or bm_secure_boot: false.",
+            )

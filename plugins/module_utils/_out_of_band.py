@@ -87,12 +87,33 @@ def wait(request: Request, task: Task, args: t.Mapping[str, t.Any]) -> None:
         work.check_abort(request)
 
 
-def _set_instance_boot(request: Request, dummy: Task) -> None:
+def _set_instance_boot(request: Request, task: Task) -> None:
     """After prepare_instance_boot: nothing else to boot from any more, and the disk from now on."""
     publication = work.Files(request.node).publication
     boot_interface(request.node, request.driver).clean_up(publication.url)
     publication.remove()
-    request.driver.management.set_boot_device(base.DISK, mode=request.node.boot_mode, persistent=True)
+    _boot_from_disk(request, task)
+
+
+def _boot_from_disk(request: Request, task: Task) -> None:
+    """Make the disk what the machine boots from now on, as far as the BMC does that.
+
+    Some keep no persistent device, or know no disk. UEFI firmware has the instance's own boot entry in the first place.
+
+    :raises BMCResponseError: in BIOS mode, where the BMC is all that can choose the disk.
+    :raises UnsupportedOperationError: likewise.
+    """
+    management, mode = request.driver.management, request.node.boot_mode
+    try:
+        management.set_boot_device(base.DISK, mode=mode, persistent=True)
+    except (BMCResponseError, UnsupportedOperationError) as exc:
+        task.note("boot device", f"the disk for one start only: {exc.message}")
+        try:
+            management.set_boot_device(base.DISK, mode=mode)
+        except (BMCResponseError, UnsupportedOperationError) as again:
+            if mode != "uefi":
+                raise
+            task.note("boot device", f"left to the firmware's boot entries: {again.message}")
 
 
 def _await_power_off(request: Request, task: Task) -> None:
@@ -109,30 +130,29 @@ def _await_power_off(request: Request, task: Task) -> None:
     task.record.power_state = base.POWER_OFF
     task.record.driver_internal_info["ramdisk_up"] = False
     if work.verb_of(task).kind != "deploy":
-        _forget_ramdisk(request)
+        _forget_ramdisk(request, task)
 
 
-def _forget_ramdisk(request: Request) -> None:
+def _forget_ramdisk(request: Request, task: Task) -> None:
     """Take back what the ramdisk was booted from."""
     publication = work.Files(request.node).publication
     boot_interface(request.node, request.driver).clean_up(publication.url)
     publication.remove()
-    _restore_boot_order(request)
+    _restore_boot_order(request, task)
 
 
-def _restore_boot_order(request: Request) -> None:
+def _restore_boot_order(request: Request, task: Task) -> None:
     """Let the firmware's own boot order count again; the disk, where the BMC can't remove an override."""
-    management = request.driver.management
     try:
-        management.clear_boot_device()
+        request.driver.management.clear_boot_device()
     except (BMCResponseError, UnsupportedOperationError):
-        management.set_boot_device(base.DISK, mode=request.node.boot_mode, persistent=True)
+        _boot_from_disk(request, task)
 
 
 def _boot_instance(request: Request, task: Task) -> None:
     """Step boot_instance: power on, from the disk."""
     if work.verb_of(task).kind != "deploy":
-        request.driver.management.set_boot_device(base.DISK, mode=request.node.boot_mode, persistent=True)
+        _boot_from_disk(request, task)
     request.report("boot_instance: power on")
     request.driver.power.set_power_state(base.POWER_ON)
     task.record.power_state = base.POWER_ON
@@ -159,7 +179,7 @@ def _leave_ramdisk(request: Request, task: Task) -> None:
     """Step leave_ramdisk: power the rescue ramdisk off."""
     request.driver.power.set_power_state(base.POWER_OFF)
     task.record.power_state = base.POWER_OFF
-    _forget_ramdisk(request)
+    _forget_ramdisk(request, task)
     work.Files(request.node).remove_keys()
 
 
@@ -171,7 +191,7 @@ def _tear_down_instance(request: Request, task: Task) -> None:
     task.record.power_state = base.POWER_OFF
     boot_interface(node, request.driver).clean_up(files.publication.url)
     files.publication.remove()
-    _restore_boot_order(request)
+    _restore_boot_order(request, task)
     files.remove_keys()
     files.config_drive.unlink(missing_ok=True)
     task.record.instance_info = {}

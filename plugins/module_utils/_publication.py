@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import shutil
 import typing as t
@@ -53,12 +54,14 @@ class Publication:
         url = f"{server['url'].rstrip('/')}/{quote(token)}"
         note = {"url": f"{url}/{main}", "folder": str(root / token)}
         if entry:
-            check_entry(node, entry)
             note["entry"] = str(root / entry)
         write_secret(self._note, json.dumps(note))
         with _writing(node):
-            Path(note["folder"]).mkdir(parents=True)
-            Path(note["folder"]).chmod(0o755)
+            _make_folder(root)
+            if entry:
+                _claim(root / entry, node)
+            (root / token).mkdir()
+            (root / token).chmod(0o755)
         return url
 
     def write(self, node: Node, name: str, content: bytes) -> None:
@@ -70,8 +73,8 @@ class Publication:
         """Write the entry; from now on the machine finds what is published."""
         with _writing(node):
             path = Path(self._read()["entry"])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _put(path, _owner_line(node) + content)
+            _check_owner(path, node)
+            _put(path, _head(node) + content)
 
     def remove(self) -> None:
         """Take everything back. Idempotent.
@@ -82,8 +85,8 @@ class Publication:
             return
         note = self._read()
         try:
-            if "entry" in note:
-                Path(note["entry"]).unlink(missing_ok=True)
+            if "entry" in note and _owner_of(Path(note["entry"])) == self._note.parent.name:
+                Path(note["entry"]).unlink()
             if "folder" in note:
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(note["folder"])
@@ -99,16 +102,29 @@ class Publication:
 def check_entry(node: Node, entry: str) -> None:
     """Check that a fixed path on the boot server is free or this node's.
 
-    :raises InvalidRequestError: another node's deployment has published it.
+    :raises InvalidRequestError: another node's deployment has published it, or it can't be read.
     """
     server: t.Mapping[str, str] = node.boot_server or {}
-    path = Path(server["path"]).expanduser() / entry
+    with _writing(node):
+        _check_owner(Path(server["path"]).expanduser() / entry, node)
+
+
+def _head(node: Node) -> bytes:
+    return f"#!ipxe\n# node {node.name}\n".encode()
+
+
+def _owner_of(path: Path) -> str | None:
+    """Return the node whose deployment holds an entry, None where there is no entry."""
     try:
-        first_lines = path.read_bytes().splitlines()[:2]
-    except OSError:
-        return
-    if _owner_line(node).strip().splitlines()[-1] not in first_lines:
-        owner = first_lines[-1].decode(errors="replace").rpartition(" ")[2] if first_lines else "another node"
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return None
+    return lines[1].removeprefix("# node ") if len(lines) > 1 else "another node"
+
+
+def _check_owner(path: Path, node: Node) -> None:
+    owner = _owner_of(path)
+    if owner not in (None, node.name):
         raise InvalidRequestError(
             f"The MAC address {node.boot_mac} is being network-booted by the deployment of {owner}.",
             node=node.name,
@@ -116,8 +132,28 @@ def check_entry(node: Node, entry: str) -> None:
         )
 
 
-def _owner_line(node: Node) -> bytes:
-    return f"#!ipxe\n# node {node.name}\n".encode()
+def _claim(path: Path, node: Node) -> None:
+    """Make the entry this node's, as long as it is nobody's: of two that try at once, one fails.
+
+    It appears with its owner in it, and boots nothing yet.
+    """
+    _make_folder(path.parent)
+    claim = path.with_name(f".{path.name}.{node.name}")
+    claim.write_bytes(_head(node))
+    claim.chmod(0o644)
+    try:
+        os.link(claim, path)
+    except FileExistsError:
+        _check_owner(path, node)
+    finally:
+        claim.unlink()
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder that is missing as role boot_server does: names in it are secrets, so nobody else lists it."""
+    if not path.exists():
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o711)
 
 
 def _put(path: Path, content: bytes) -> None:

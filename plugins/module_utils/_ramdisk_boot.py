@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from . import _work as work
 from ._boot.registry import boot_interface
 from ._drivers import base
-from ._errors import BMCError, CallBackTimeoutError, InvalidStateError
+from ._errors import BMCError, CallBackTimeoutError, InvalidStateError, UnsupportedOperationError
 from ._request import Request
 from ._task import Task
 
@@ -52,9 +53,10 @@ def boot_from_media(request: Request, task: Task, url: str, *, persistent: bool)
     request.report("boot: power off")
     driver.power.set_power_state(base.POWER_OFF, soft=work.verb_of(task).kind == "service")
     # Where the BMC can't switch it, what the machine says of itself counts: see bm_root_device.
-    if node.secure_boot is not None and driver.management.get_secure_boot() not in {None, node.secure_boot}:
-        request.report(f"boot: switch Secure Boot {'on' if node.secure_boot else 'off'}")
-        driver.management.set_secure_boot(node.secure_boot)
+    if node.secure_boot is not None:
+        request.report(f"boot: Secure Boot {'on' if node.secure_boot else 'off'}")
+        with contextlib.suppress(UnsupportedOperationError):
+            driver.management.set_secure_boot(node.secure_boot)
     request.report(f"boot: by {node.boot_interface}")
     boot_interface(node, driver).boot(url, persistent=persistent)
     request.report("boot: power on")

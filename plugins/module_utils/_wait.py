@@ -17,7 +17,7 @@ else:
     TENACITY_ERROR = None
 
 from ._dependency import require
-from ._errors import BMCConnectionError, BMCTimeoutError
+from ._errors import BMCError, BMCTimeoutError
 
 T = t.TypeVar("T")
 
@@ -50,7 +50,7 @@ def wait_until(
     interval: float = 0.5,
     ask_again: t.Callable[[], object] | None = None,
 ) -> None:
-    """Read until the answer is ``wanted``. A BMC that is away for a moment does not end the wait.
+    """Read until the answer is ``wanted``. A BMC that is away or busy for a moment does not end the wait.
 
     :param what: what is read, for the message: "power state".
     :param timeout: limit in seconds.
@@ -63,7 +63,7 @@ def wait_until(
     while True:
         try:
             seen = read()
-        except BMCConnectionError as exc:
+        except BMCError as exc:
             if not exc.retryable:
                 raise
             seen = exc.message

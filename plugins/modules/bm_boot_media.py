@@ -14,7 +14,7 @@ short_description: Make boot media that an operator puts into a node
 version_added: 0.1.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
-  - Writes an ISO with the node's deploy ramdisk into a file, for a CD, a USB stick or the BMC's own web page.
+  - Writes an ISO with the node's deploy ramdisk into a file, for a CD or the BMC's own web page.
   - It is the media of O(boot_interface=inserted_media), for machines whose BMC has neither virtual media nor a network to boot from.
   - It accepts the key C(ssh_key) of O(ramdisk), which is made if it is not there. The ISO can be used for any number of deployments.
   - Whoever has the ISO has the ramdisk's host key; keep it like a password.

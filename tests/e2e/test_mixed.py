@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 from tests.lab import ROOT
@@ -34,21 +33,11 @@ def test_one_run_deploys_both(lab: t.Any) -> None:
     assert "default Hard-Drive" in flags
 
 
-def await_power(lab: t.Any, state: str) -> None:
-    deadline = time.monotonic() + 30
-    while (seen := lab.ipmitool(IPMI, "power", "status").strip()) != f"Chassis Power is {state}":
-        assert time.monotonic() < deadline, seen
-        time.sleep(1)
-
-
 def test_a_machine_that_boots_from_the_network_again_falls_through_to_its_disk(lab: t.Any) -> None:
     log = ROOT / ".lab" / "log" / "unknown.log"
     asked = log.read_text().count("52-54-00-77-00-14") if log.exists() else 0
     before = lab.ssh("cat /proc/sys/kernel/random/boot_id", node=IPMI)
-    lab.ipmitool(IPMI, "chassis", "bootdev", "none")  # the firmware's own order is network, then disk
-    for word, state in (("off", "off"), ("on", "on")):  # a reset keeps QEMU's boot order
-        lab.ipmitool(IPMI, "power", word)
-        await_power(lab, state)
+    lab.boot_in_firmware_order(IPMI)  # network, then disk
     assert lab.ssh("cat /proc/sys/kernel/random/boot_id", node=IPMI) != before
     assert lab.ssh("test -e /etc/baremetal-lifecycle-ramdisk || echo instance", node=IPMI) == "instance"
     assert log.read_text().count("52-54-00-77-00-14") == asked + 1, (

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import typing as t
 
 import pytest
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot import ipxe
 from tests.lab import ROOT
 
 PAGE = ROOT / "docs" / "matrix.md"
@@ -118,3 +120,26 @@ def test_unsigned_media_are_refused_before_anything_is_touched(deployed: t.Any, 
     assert "bm_ramdisk.esp holds a program that is not signed" in run.text
     assert lab.ssh("cat /proc/sys/kernel/random/boot_id", node="node10") == before
     assert lab.record("node10").provision_state == "active"
+
+
+@pytest.mark.parametrize("left", ["nothing", "a ramdisk that can't be loaded"])
+def test_uefi_that_boots_from_the_network_again_falls_through_to_its_disk(
+    deployed: t.Any, lab: t.Any, left: str
+) -> None:
+    node, mac = "node15", "52-54-00-77-00-15"
+    log = ROOT / ".lab" / "log" / "unknown.log"
+    asked = log.read_text().count(mac) if log.exists() else 0
+    before = lab.ssh("cat /proc/sys/kernel/random/boot_id", node=node)
+    www, url = ROOT / ".lab" / "www", "http://198.18.77.2:8080/left"
+    if left != "nothing":
+        (www / "left").mkdir()
+        (www / "left" / "boot.ipxe").write_text(ipxe.SCRIPT.format(url=url, arguments="quiet"))
+        (www / "ipxe" / f"{mac}.ipxe").write_text(f"#!ipxe\n{ipxe.ENTRY.format(url=url)}")
+    try:
+        lab.boot_in_firmware_order(node)  # network, then disk
+        assert lab.ssh("cat /proc/sys/kernel/random/boot_id", node=node, seconds=300) != before
+    finally:
+        (www / "ipxe" / f"{mac}.ipxe").unlink(missing_ok=True)
+        shutil.rmtree(www / "left", ignore_errors=True)
+    assert lab.ssh("test -e /etc/baremetal-lifecycle-ramdisk || echo instance", node=node) == "instance"
+    assert log.read_text().count(mac) == asked + (left == "nothing")

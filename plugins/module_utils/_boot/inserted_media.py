@@ -1,4 +1,4 @@
-"""Boot interface inserted_media: a CD or USB stick that an operator has put into the machine."""
+"""Boot interface inserted_media: a CD that an operator has put into the machine."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -19,6 +19,7 @@ class InsertedMedia(BootInterface):
     """Made once, by bm_boot_media; nothing is published, and nothing is inserted or ejected over the BMC."""
 
     calls = ("boot once from cdrom",)
+    boots_securely = True  # bm_boot_media sees to it
 
     def check_sources(self) -> None:
         key = self.node.ramdisk.ssh_key

@@ -13,10 +13,13 @@ from .._errors import InvalidRequestError
 from .._publication import Publication, check_entry
 from .base import BootInterface
 
-_ENTRY = "chain --autofree {url}/boot.ipxe || exit\n"
-"""What is found by MAC address; it can be guessed, so it only points to what can't."""
+ENTRY = "chain --autofree {url}/boot.ipxe\n"
+"""What is found by MAC address; it can be guessed, so it only points to what can't.
 
-_SCRIPT = """\
+It ends as the script does that it points to: the boot server's boot.ipxe goes on to the disk then.
+"""
+
+SCRIPT = """\
 #!ipxe
 kernel --name vmlinuz {url}/vmlinuz initrd=initrd.img {arguments} || goto failed
 initrd --name initrd.img {url}/initrd.img || goto failed
@@ -24,7 +27,7 @@ boot || goto failed
 :failed
 echo The deploy ramdisk could not be loaded. Next boot device in 5 seconds.
 sleep 5
-iseq ${{platform}} efi && exit 1 || exit
+exit 1
 """
 
 
@@ -68,8 +71,8 @@ class IPXE(BootInterface):
         publication.write(node, "vmlinuz", ramdisk.read_file(node, "kernel"))
         # The kernel wants an archive after a compressed one to begin at a multiple of four bytes.
         publication.write(node, "initrd.img", initrd + bytes(-len(initrd) % 4) + archive)
-        publication.write(node, "boot.ipxe", _SCRIPT.format(url=url, arguments=arguments).encode())
-        publication.write_entry(node, _ENTRY.format(url=url).encode())
+        publication.write(node, "boot.ipxe", SCRIPT.format(url=url, arguments=arguments).encode())
+        publication.write_entry(node, ENTRY.format(url=url).encode())
 
     def boot(self, url: str, *, persistent: bool = False) -> None:
         self.driver.management.set_boot_device(PXE, mode=self.node.boot_mode)

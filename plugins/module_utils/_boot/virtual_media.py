@@ -33,7 +33,7 @@ class OwnMedia(BootInterface):
         if self.driver.agent is None and (
             node.secure_boot or (node.secure_boot is None and self.driver.management.get_secure_boot())
         ):
-            check_signed(ramdisk.read_file(node, "esp"), "bm_ramdisk.esp", node.name)
+            check_signed(node)
 
     def publish(self, publication: Publication, connection: Connection, deployment: str) -> None:
         if self.node.ramdisk.iso:

@@ -75,18 +75,19 @@ class PowerInterface(abc.ABC):
 
         Idempotent: already so is success.
 
-        :param soft: ask the operating system to power off; one that does not follow in time is cut off.
+        :param soft: ask the operating system to power off; one that can't be asked, or does not follow in time, is
+            cut off.
         :raises BMCTimeoutError: the state did not come true within the BMC's power_timeout.
         :raises BMCError: the BMC is away or refuses.
         """
         if self.get_power_state() == state:
             return False
-        self.request_power_state(state, soft=soft)
-        if state == POWER_ON:
-            self._counters.power_ons += 1
         try:
+            self.request_power_state(state, soft=soft)
+            if state == POWER_ON:
+                self._counters.power_ons += 1
             self._await_power_state(state, soft=soft)
-        except BMCTimeoutError:
+        except (BMCTimeoutError, UnsupportedOperationError):
             if not soft:
                 raise
             self.set_power_state(state)

@@ -20,8 +20,9 @@ down, without it the fault stays. ``ramdisk``: whether the deploy ramdisk answer
 started from anything but its disk. ``calls``: what was changed, in order; a test reads it. ``password``:
 another one is refused. ``inventory``: what the BMC knows of the hardware, as ``inventory.py`` has it; what is left out
 it does not tell. ``forgets_boot_device``, ``ignores_soft``: true for a BMC that forgets the boot device, and for an
-operating system that does not power itself off. ``loses_power_requests``: how many requests to switch the machine on or
-off the BMC takes and does not follow, as some do while the machine is on its way to the other state.
+operating system that does not power itself off. ``refuses_persistent``: true for a BMC that takes a boot device for
+one start only, ``refuses_disk``: for one that knows no disk. ``loses_power_requests``: how many requests to switch the
+machine on or off the BMC takes and does not follow, as some do while it is on its way to the other state.
 """
 
 # Copyright: baremetal.lifecycle contributors
@@ -149,6 +150,10 @@ class FakeManagement(base.ManagementInterface):
         with self._file.operation(
             "set_boot_device", f"set_boot_device {device}{' persistent' if persistent else ''}"
         ) as machine:
+            if machine.get("refuses_disk") and device == base.DISK:
+                raise self._unsupported("boot from the disk on request", "Leave it to the firmware.")
+            if machine.get("refuses_persistent") and persistent:
+                raise errors.BMCResponseError("This BMC keeps no boot device.", node=self._node.name)
             machine["boot_device"] = None if machine.get("forgets_boot_device") else wanted
         seen = self.get_boot_device()
         if seen != base.BootDevice(device, persistent, mode):

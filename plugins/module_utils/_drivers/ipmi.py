@@ -13,7 +13,10 @@ from .._errors import BMCResponseError, UnsupportedOperationError
 from .._node import Node
 from . import base
 from .ipmi_inspect import IPMIInspect
-from .ipmi_session import CHASSIS, Session
+from .ipmi_session import Session
+
+CHASSIS = 0x00
+"""Network function of the chassis commands (table 5-1)."""
 
 GET_CHASSIS_STATUS = 0x01
 CHASSIS_CONTROL = 0x02

@@ -13,12 +13,12 @@ import contextlib
 import struct
 import time
 import typing as t
-from urllib.parse import urlsplit
 
 try:
     from pyghmi import constants, exceptions
     from pyghmi.ipmi import command as pyghmi_command
     from pyghmi.ipmi import fru as pyghmi_fru
+    from pyghmi.ipmi.private import constants as pyghmi_constants
     from pyghmi.ipmi.private import session as pyghmi_session
 except ImportError as exc:
     PYGHMI_ERROR: ImportError | None = exc
@@ -28,16 +28,12 @@ else:
     PyghmiSession = pyghmi_session.Session
 
 from .._dependency import require
-from .._errors import BMCConnectionError, BMCError, BMCResponseError, InvalidRequestError
+from .._errors import BMCConnectionError, BMCResponseError
 from .._node import BMC
+from .._wait import retry
 from .base import Counters
-from .ipmi_errors import ONLY_IPMI_15, login_error, translate
-
-CHASSIS = 0x00
-"""Network function of the chassis commands (table 5-1)."""
-
-PORT = 623
-"""UDP port of RMCP (section 13.1.2)."""
+from .ipmi_address import split_address
+from .ipmi_errors import ONLY_IPMI_15, login_error, malformed, silence, too_short, translate, unreachable
 
 PRIVILEGE_LEVELS = {"user": 2, "operator": 3, "administrator": 4}
 """Requested maximum privilege level (table 13-9); without one, administrator, or operator where that is refused."""
@@ -52,44 +48,70 @@ SHA1, SHA256 = 1, 256
 """pyghmi's names of the hashes of cipher suites 3 and 17 (table 22-20)."""
 
 
-class _Session(PyghmiSession):  # type: ignore[misc]
-    """A session that proposes the wanted cipher suites only, and never falls back to IPMI 1.5."""
+HASHES = {None: (SHA256, SHA1), 3: (SHA1,), 17: (SHA256,)}
+"""What bm_bmc.cipher_suite allows, best first."""
 
-    hashes: t.ClassVar[tuple[int, ...]] = (SHA256, SHA1)
-    commands = 0
+FIRST_WAIT = 1.0
+"""Seconds after which a packet is sent again, at least; doubled with each try to log in, for BMCs that are slow."""
+
+
+class _Session(PyghmiSession):  # type: ignore[misc]
+    """A session that proposes the wanted cipher suites only, never falls back to IPMI 1.5, and ends at our limit.
+
+    pyghmi's constructor logs in, so what a session is to be like is set on a class that is derived for it.
+    """
+
+    hashes: t.ClassVar[tuple[int, ...]]
+    first_wait: t.ClassVar[float]
+    before_command: t.Any
+    deadline: float
+    refusal = 0
+
+    @property
+    def timeout(self) -> float:
+        """Seconds until the packet that is under way is sent again."""
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._timeout = max(seconds, self.first_wait)
+
+    def _timedout(self) -> None:
+        # Inside pyghmi's own waits, which may go on for minutes, this is the one way to end them.
+        if self.lastpayload and time.monotonic() >= self.deadline:
+            raise TimeoutError
+        super()._timedout()
 
     def _initsession(self) -> None:
         super()._initsession()
         self.attemptedhash = self.hashes[0]
 
+    def _got_rmcp_response(self, data: t.Any) -> t.Any:
+        self.refusal = data[1]
+        return super()._got_rmcp_response(data)
+
     def _open_rmcpplus_request(self) -> None:
         if self.attemptedhash in self.hashes:
             super()._open_rmcpplus_request()
-        else:
-            self.onlogon({"error": "it refuses the cipher suite"})
+        else:  # after a refusal, whatever it was, pyghmi wants to go on with the next suite
+            self.onlogon({"error": pyghmi_constants.rmcp_codes.get(self.refusal, "it refuses the cipher suite")})
 
     def _get_session_challenge(self) -> None:
         self.onlogon({"error": ONLY_IPMI_15})
 
+    def onlogon(self, parameter: dict[str, t.Any]) -> None:
+        if "error" in parameter and self.sessioncontext == "ESTABLISHED":
+            self.logged = 1  # it is open, though it has not got its privilege level: pyghmi is to close it
+        super().onlogon(parameter)
+
     def raw_command(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        self.commands += 1
+        self.before_command()
         return super().raw_command(*args, **kwargs)
 
     def awaitresponse(self, retry: bool, netfn: int, command: int) -> None:
         # An answer that came before the wait began would else be seen at the next retry only, after up to a second.
         self.process_pktqueue()
         super().awaitresponse(retry, netfn, command)
-
-
-class _Session3(_Session):
-    hashes = (SHA1,)
-
-
-class _Session17(_Session):
-    hashes = (SHA256,)
-
-
-SUITES = {None: _Session, 3: _Session3, 17: _Session17}
 
 
 class Session:
@@ -109,27 +131,15 @@ class Session:
     ) -> t.Sequence[int]:
         """Send one command and return the data of its answer, at least ``length`` bytes.
 
-        A session that has died meanwhile is opened anew, once: each command that is used here may be sent twice.
+        A session that has died meanwhile is opened anew, once, and a BMC that is busy is asked again, within a bound:
+        each command that is used here may be sent twice.
 
         :raises BMCError: see ``translate``; BMCResponseError for an answer that is too short.
         """
         failed = f"The BMC {self._name} could not {doing}"
-        try:
-            answer = self._ask(netfn, command, data, failed)
-        except BMCConnectionError:
-            if self._session is None:  # it could not even be opened
-                raise
-            self.close()
-            answer = self._ask(netfn, command, data, failed)
-        if answer.get("code"):
-            raise translate(answer["code"], answer.get("error", ""), failed, self._node)
-        content = t.cast("t.Sequence[int]", answer.get("data") or ())
+        content = retry(lambda: self._ask_anew(netfn, command, data, failed), on=(BMCResponseError,))
         if len(content) < length:
-            raise BMCResponseError(
-                f"{failed}: it answered {len(content)} bytes instead of {length}.",
-                node=self._node,
-                hint="Update or restart the BMC.",
-            )
+            raise too_short(content, length, failed, self._node)
         return content
 
     def read_sensors(self) -> list[t.Any]:
@@ -149,10 +159,9 @@ class Session:
 
     def close(self) -> None:
         """End the session; a BMC that is away is not an error now."""
-        if self._session is not None:
-            with contextlib.suppress(exceptions.IpmiException, OSError, *MALFORMED):
-                self._session.logout()
-        self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            self._log_out(session)
 
     @property
     def _name(self) -> str:
@@ -169,18 +178,32 @@ class Session:
             "kg": bytes.fromhex(self._bmc.kg_key) if self._bmc.kg_key else None,
         }
 
-    def _pace(self) -> None:
-        """Keep the minimum gap between two commands."""
+    def _begin_command(self) -> None:
+        """Keep the minimum gap between two commands, count this one, and give it its limit."""
         left = self._last_command + self._bmc.min_command_interval - time.monotonic()
         if left > 0:
             time.sleep(left)
         self._last_command = time.monotonic()
         self._counters.bmc_requests += 1
+        if self._session is not None:
+            self._session.deadline = self._last_command + self._bmc.timeout
+
+    def _ask_anew(self, netfn: int, command: int, data: t.Sequence[int], failed: str) -> t.Sequence[int]:
+        """Send one command, in a new session if this one has died, and return the data of its answer."""
+        try:
+            answer = self._ask(netfn, command, data, failed)
+        except BMCConnectionError:
+            if self._session is None:  # it could not even be opened
+                raise
+            self.close()
+            answer = self._ask(netfn, command, data, failed)
+        if answer.get("code"):
+            raise translate(answer["code"], answer.get("error", ""), failed, self._node)
+        return t.cast("t.Sequence[int]", answer.get("data") or ())
 
     def _ask(self, netfn: int, command: int, data: t.Sequence[int], failed: str) -> dict[str, t.Any]:
         """Send one command and wait for its answer, a dict with ``code``, ``error`` and ``data``."""
         session = self._open()
-        self._pace()
         answers: list[dict[str, t.Any]] = []
         with self._translated(failed):
             session.raw_command(netfn, command, data=list(data), callback=answers.append)
@@ -200,10 +223,11 @@ class Session:
             return self._session
         failed = f"The BMC {self._name} does not let us in"
         deadline = time.monotonic() + self._bmc.timeout
+        first_wait = FIRST_WAIT
         while True:
-            self._pace()
+            self._begin_command()
             with self._translated(failed):
-                session, outcome = self._log_in(deadline)
+                session, outcome = self._log_in(deadline, first_wait)
             if outcome.get("success"):
                 self._session = session
                 return session
@@ -212,16 +236,30 @@ class Session:
                 raise login_error(reason, failed, self._node)
             if time.monotonic() >= deadline:
                 raise self._silence(f"The BMC {self._name} can't be reached")
+            first_wait *= 2
 
-    def _log_in(self, deadline: float) -> tuple[t.Any, dict[str, t.Any]]:
+    def _log_in(self, deadline: float, first_wait: float) -> tuple[t.Any, dict[str, t.Any]]:
+        """Try to log in; what has begun and came to nothing is ended."""
         outcome: dict[str, t.Any] = {}
-        session = SUITES[self._bmc.cipher_suite](
+        wishes = {"hashes": HASHES[self._bmc.cipher_suite], "before_command": self._begin_command}
+        session = type("_OurSession", (_Session,), {**wishes, "first_wait": first_wait, "deadline": deadline})(
             **self._credentials,
             onlogon=outcome.update,
             privlevel=PRIVILEGE_LEVELS.get(self._bmc.privilege_level or ""),
         )
-        self._run(lambda: bool(outcome), deadline)
+        try:
+            self._run(lambda: bool(outcome), deadline)
+        finally:
+            if not outcome.get("success"):
+                self._log_out(session)
         return session, outcome
+
+    @staticmethod
+    def _log_out(session: t.Any) -> None:
+        """Send Close Session, if the session is open; what may be under way is given up, else pyghmi waits for it."""
+        session.incommand, session.lastpayload = False, None
+        with contextlib.suppress(exceptions.IpmiException, OSError, *MALFORMED):
+            session.logout()
 
     @staticmethod
     def _run(is_done: t.Callable[[], bool], deadline: float) -> None:
@@ -231,40 +269,26 @@ class Session:
 
     def _read(self, read: t.Callable[[t.Any], list[t.Any]], doing: str) -> list[t.Any]:
         """Let pyghmi read what takes many commands, over our session."""
-        session = self._open()
-        before = session.commands
-        try:
-            with self._translated(f"The BMC {self._name} could not {doing}"):
-                # It finds the open session by address and credentials, and takes it.
-                return read(pyghmi_command.Command(**self._credentials))
-        finally:
-            self._counters.bmc_requests += session.commands - before
+        self._open()
+        with self._translated(f"The BMC {self._name} could not {doing}"):
+            # It finds the open session by address and credentials, and takes it.
+            return read(pyghmi_command.Command(**self._credentials))
 
     @contextlib.contextmanager
     def _translated(self, failed: str) -> t.Iterator[None]:
         """Turn pyghmi's errors into ours."""
         try:
             yield
-        except exceptions.IpmiException as exc:
-            raise BMCConnectionError(
-                f"{failed}: {exc}.", node=self._node, hint="Check the BMC's network and power."
-            ) from exc
-        except OSError as exc:
-            raise BMCConnectionError(f"{failed}: {exc}.", node=self._node, hint="Check bm_bmc.address.") from exc
+        except TimeoutError as exc:
+            raise self._silence(failed) from exc
+        except (exceptions.IpmiException, OSError) as exc:
+            raise unreachable(exc, failed, self._node) from exc
         except MALFORMED as exc:
-            self._session = None
-            raise BMCResponseError(
-                f"{failed}: its answer is not what IPMI prescribes ({type(exc).__name__}: {exc}).",
-                node=self._node,
-                hint="Check bm_bmc.address and port; set bm_bmc.cipher_suite to 3 for old BMCs; restart the BMC.",
-            ) from exc
+            self.close()
+            raise malformed(exc, failed, self._node) from exc
 
-    def _silence(self, failed: str) -> BMCError:
-        return BMCConnectionError(
-            f"{failed}: no answer within {self._bmc.timeout:g} s.",
-            node=self._node,
-            hint=f"Check bm_bmc.address, that IPMI over LAN is switched on in the BMC, and UDP port {self._port}.",
-        )
+    def _silence(self, failed: str) -> BMCConnectionError:
+        return silence(failed, self._node, self._bmc.timeout, self._port)
 
 
 def parse_fru(content: bytes) -> dict[str, t.Any]:
@@ -273,26 +297,3 @@ def parse_fru(content: bytes) -> dict[str, t.Any]:
         return dict(pyghmi_fru.FRU(rawdata=content).info)
     except (exceptions.IpmiException, *MALFORMED) as exc:
         raise ValueError(f"The FRU is malformed: {exc}.") from exc
-
-
-def split_address(bmc: BMC, node: str) -> tuple[str, int]:
-    """Return host and port of ``ipmi://host[:port]``; bm_bmc.port counts where the address has none.
-
-    :raises InvalidRequestError: it can't be understood.
-    """
-    address = bmc.address if "://" in bmc.address else f"ipmi://{bmc.address}"
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname, parts.port
-    except ValueError as exc:
-        host, port = None, None
-        reason = f": {exc}"
-    else:
-        reason = ""
-    if not host:
-        raise InvalidRequestError(
-            f"bm_bmc.address '{bmc.address}' is not ipmi://host or ipmi://host:port{reason}.",
-            node=node,
-            hint="An IPv6 address stands in brackets: ipmi://[2001:db8::10].",
-        )
-    return host, port or bmc.port or PORT

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from .._errors import BMCResponseError, UnsupportedOperationError
@@ -28,9 +29,9 @@ POWER_STATES = {
 RESET_TYPES = {
     (base.POWER_ON, False): ("On", "ForceOn"),
     (base.POWER_OFF, False): ("ForceOff",),
-    (base.POWER_OFF, True): ("GracefulShutdown", "PushPowerButton"),
+    (base.POWER_OFF, True): ("GracefulShutdown",),
 }
-"""Wanted state and softness to Redfish ResetType, best first."""
+"""Wanted state and softness to Redfish ResetType, best first; none that does something else when it is sent twice."""
 
 BOOT_SOURCES = {base.CDROM: "Cd", base.DISK: "Hdd", base.PXE: "Pxe"}
 BOOT_DEVICES = {"Cd": base.CDROM, "UsbCd": base.CDROM, "Hdd": base.DISK, "Pxe": base.PXE, "UefiHttp": base.HTTP}
@@ -71,7 +72,8 @@ class RedfishPower(base.PowerInterface):
         )
 
     def _reset(self, state: str, soft: bool) -> None:
-        allowed = {_value(item) for item in self._driver.system.get_allowed_reset_system_values()}
+        with self._driver.session.translated("tell how it can be reset"):
+            allowed = {_value(item) for item in self._driver.system.get_allowed_reset_system_values()}
         for reset_type in RESET_TYPES[state, soft]:
             if reset_type in allowed:
                 break
@@ -96,25 +98,34 @@ class RedfishManagement(base.ManagementInterface):
         self._driver = driver
 
     def get_boot_device(self) -> base.BootDevice:
-        boot = self._driver.read_system("read the boot device").boot
+        boot = self._driver.session.read_boot("read the boot device")
+        if not boot:
+            raise self._unsupported("be told what to boot from: its System has no Boot", "Set it by hand in the BMC.")
         modes = {value: key for key, value in BOOT_MODES.items()}
-        enabled = _value(boot.enabled)
-        device = None if enabled == "Disabled" else BOOT_DEVICES.get(_value(boot.target) or "")
-        return base.BootDevice(device, enabled == "Continuous", modes.get(_value(boot.mode) or ""))
+        enabled = boot.get("BootSourceOverrideEnabled")
+        device = None if enabled == "Disabled" else BOOT_DEVICES.get(str(boot.get("BootSourceOverrideTarget")))
+        return base.BootDevice(device, enabled == "Continuous", modes.get(str(boot.get("BootSourceOverrideMode"))))
 
     def set_boot_device(self, device: str, *, mode: str, persistent: bool = False) -> None:
         persistent = persistent and self._driver.quirk.persistent_override
-        now = self.get_boot_device()
-        if now == base.BootDevice(device, persistent, now.mode) and now.mode in (mode, None):
-            return
-        self._driver.session.set_boot(
-            BOOT_SOURCES[device],
-            "Continuous" if persistent else "Once",
-            None if now.mode in (mode, None) else BOOT_MODES[mode],
-        )
+        wanted = base.BootDevice(device, persistent, mode)
         seen = self.get_boot_device()
+        if seen in (wanted, dataclasses.replace(wanted, mode=None)):
+            return
+        seen = self._set(wanted, with_mode=seen.mode not in (mode, None))
+        if seen.mode not in (mode, None):  # some change the mode along with the device
+            seen = self._set(wanted, with_mode=True)
         if seen.device != device or seen.mode not in (mode, None):
-            raise self._forgotten(base.BootDevice(device, persistent, mode), seen)
+            raise self._forgotten(wanted, seen)
+
+    def _set(self, wanted: base.BootDevice, *, with_mode: bool) -> base.BootDevice:
+        """Set the override; return what the BMC then reports."""
+        self._driver.session.set_boot(
+            BOOT_SOURCES[str(wanted.device)],
+            "Continuous" if wanted.persistent else "Once",
+            BOOT_MODES[str(wanted.mode)] if with_mode else None,
+        )
+        return self.get_boot_device()
 
     def clear_boot_device(self) -> None:
         if self.get_boot_device().device is None:
@@ -125,9 +136,10 @@ class RedfishManagement(base.ManagementInterface):
             raise self._forgotten(base.BootDevice(None, False), seen)
 
     def check_http_boot(self) -> None:
-        system = self._driver.read_system("read what it can boot from")
-        boot = system.json.get("Boot") or {}
-        sources = {_value(item) for item in system.get_allowed_system_boot_source_values()}
+        doing = "read what it can boot from"
+        boot = self._driver.session.read_boot(doing)
+        with self._driver.session.translated(doing):
+            sources = {_value(item) for item in self._driver.system.get_allowed_system_boot_source_values()}
         if "UefiHttp" not in sources or "HttpBootUri" not in boot:
             raise UnsupportedOperationError(
                 "The BMC can't tell the firmware a URL to boot from: it offers"
@@ -138,9 +150,11 @@ class RedfishManagement(base.ManagementInterface):
 
     def set_http_boot(self, url: str) -> None:
         self._driver.session.set_boot("UefiHttp", "Once", None, url)
-        boot = self._driver.read_system("read the boot URL").boot
-        if boot.http_boot_uri != url:
-            raise self._forgotten(url, boot.http_boot_uri)
+        seen = self._driver.session.read_boot("read the boot URL").get("HttpBootUri")
+        device = self.get_boot_device()
+        # Some fetch the image themselves and boot it as a CD.
+        if seen != url or device.device not in (base.HTTP, base.CDROM):
+            raise self._forgotten(url, f"{device}, URL {seen}")
 
     def get_secure_boot(self) -> bool | None:
         resource = self._driver.session.secure_boot()
@@ -248,7 +262,8 @@ class RedfishDriver(base.Driver):
     @property
     def quirk(self) -> Quirk:
         """How this vendor's service wants to be treated."""
-        return quirk_of(self.system.manufacturer)
+        manufacturer = self.system.manufacturer
+        return quirk_of(manufacturer if isinstance(manufacturer, str) else None)
 
     def read_system(self, doing: str) -> t.Any:
         """Return the System as it is now."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
+from urllib.parse import urlsplit
 
 try:
     import sushy
@@ -78,7 +79,7 @@ class Session:
         self._bmc = bmc
         self._node = node
         self._counters = counters
-        self._url, self._system_path = split_address(bmc)
+        self._url, self._system_path = split_address(bmc, node)
         self._auth: t.Any = None
         self._connector: t.Any = None
         self._system: t.Any = None
@@ -109,12 +110,20 @@ class Session:
                 return read(*args)
             except (sushy.exceptions.MissingAttributeError, sushy.exceptions.ResourceNotFoundError):
                 return None
-            except MALFORMED as exc:
-                raise BMCResponseError(
-                    f"The BMC {self._url} could not {doing}: its answer is malformed ({type(exc).__name__}: {exc}).",
-                    node=self._node,
-                    hint="Update or restart the BMC.",
-                ) from exc
+
+    def read_boot(self, doing: str) -> dict[str, t.Any]:
+        """Return ComputerSystem.Boot as it will be at the next start, empty where the System has none.
+
+        What a service keeps for then in a resource of its own (DSP0266, 9.10) counts: sushy writes there.
+        """
+        system = self.read_system(doing)
+        with self.translated(doing):
+            boot = dict(system.json.get("Boot") or {})
+            settings = system.json.get("@Redfish.Settings") or {}
+            if "SettingsObject" in settings:
+                pending = self._connector.get(settings["SettingsObject"]["@odata.id"]).json().get("Boot") or {}
+                boot |= {key: value for key, value in pending.items() if value is not None}
+        return boot
 
     def reset(self, reset_type: str) -> None:
         """Ask for a reset, by its Redfish ResetType."""
@@ -187,7 +196,7 @@ class Session:
     def close(self) -> None:
         """Delete the session on the BMC and close the connection; a BMC that is away is not an error now."""
         if self._auth is not None:
-            with contextlib.suppress(sushy.exceptions.SushyError):
+            with contextlib.suppress(sushy.exceptions.SushyError, OSError, *MALFORMED):
                 self._auth.close()
         if self._connector is not None:
             self._connector.close()
@@ -196,20 +205,46 @@ class Session:
     @contextlib.contextmanager
     def translated(self, doing: str) -> t.Iterator[None]:
         """Turn sushy's errors into ours, naming what was being done."""
+        failed = f"The BMC {self._url} could not {doing}"
         try:
             yield
         except sushy.exceptions.SushyError as exc:
-            raise translate(exc, f"The BMC {self._url} could not {doing}", self._node) from exc
+            raise translate(exc, failed, self._node) from exc
+        except MALFORMED as exc:
+            raise BMCResponseError(
+                f"{failed}: its answer is not what Redfish prescribes ({type(exc).__name__}: {exc}).",
+                node=self._node,
+                hint="Check bm_bmc.address; update or restart the BMC.",
+            ) from exc
+        except OSError as exc:  # a CA file that can't be read; the network's errors are sushy's
+            raise BMCConnectionError(
+                f"{failed}: {exc}.", node=self._node, hint="Check bm_bmc.verify.", retryable=False
+            ) from exc
 
 
-def split_address(bmc: BMC) -> tuple[str, str | None]:
-    """Return the URL of the service and, where the address names a System, its path."""
+def split_address(bmc: BMC, node: str) -> tuple[str, str | None]:
+    """Return the URL of the service and, where the address names a System, its path.
+
+    :raises InvalidRequestError: it can't be understood.
+    """
     scheme, separator, rest = bmc.address.partition("://")
     if not separator:
         scheme, rest = "https", bmc.address
     host, slash, path = rest.partition("/")
     scheme = {"redfish": "https", "redfish+http": "http"}.get(scheme, scheme)
-    return f"{scheme}://{host}", f"{slash}{path}" if "/Systems/" in path else None
+    url = f"{scheme}://{host}"
+    try:
+        parts = urlsplit(url)
+        known = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise InvalidRequestError(
+            f"bm_bmc.address '{bmc.address}' is not https://host or https://host:port.",
+            node=node,
+            hint="An IPv6 address stands in brackets: https://[2001:db8::10].",
+        )
+    return url, f"{slash}{path}" if "/Systems/" in path else None
 
 
 def translate(exc: t.Any, failed: str, node: str) -> BareMetalError:

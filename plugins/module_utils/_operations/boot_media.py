@@ -37,7 +37,7 @@ def run(request: Request) -> Result:
     boot_media.check_boot_mode(node)
     ramdisk.check_files(node, boot_media.FILES, published=False)
     if node.secure_boot:
-        check_signed(ramdisk.read_file(node, "esp"), "bm_ramdisk.esp", node.name)
+        check_signed(node)
     changed = bool(request.params["force"]) or not dest.exists() or not key.exists()
     if changed and not request.check_mode:
         content = boot_media.make_media(node, make_key_pair(), _client_key(key, node.name), "inserted media")

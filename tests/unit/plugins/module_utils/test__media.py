@@ -116,7 +116,9 @@ def test_sources_that_can_not_be_used_are_named(
     wanted = {key: value for key, value in {**ramdisk, **changes}.items() if value is not None}
     server = {"path": str(fake_node.folder), "url": "http://192.0.2.1"}
     with pytest.raises(InvalidRequestError, match=expected):
-        check_boot(fake_node, ramdisk=wanted, boot_server=server, driver="redfish")
+        check_boot(
+            fake_node, ramdisk=wanted, boot_server=server, driver="redfish", bmc={"address": "https://127.0.0.1:1"}
+        )
 
 
 def check_boot(fake_node: t.Any, **changes: t.Any) -> None:

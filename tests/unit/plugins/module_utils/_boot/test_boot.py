@@ -6,19 +6,25 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
+import struct
 import subprocess
+import threading
 import typing as t
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _agent, _publication
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _ramdisk as ramdisks
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _runner as runner
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.registry import BOOT_INTERFACES, boot_interface
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.registry import connect
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import boot_media
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._publication import Publication
 
 MAC = "52:54:00:AA:00:01"
@@ -89,7 +95,8 @@ def test_ipxe_publishes_a_script_that_is_found_by_mac(site: Site, tmp_path: Path
     base = f"http://192.0.2.1:8080/{folder}"
     entry = (site.www / ENTRY).read_text()
     assert entry.startswith("#!ipxe\n")
-    assert f"chain --autofree {base}/boot.ipxe" in entry
+    # An error that is not caught reaches the boot server's own script, which then goes on to the disk.
+    assert entry.splitlines()[2:] == [f"chain --autofree {base}/boot.ipxe"]
     script = (site.www / folder / "boot.ipxe").read_text().splitlines()
     assert script[0] == "#!ipxe"
     assert script[1] == (
@@ -97,6 +104,7 @@ def test_ipxe_publishes_a_script_that_is_found_by_mac(site: Site, tmp_path: Path
         f" bm.root=http://192.0.2.1:8080/ramdisk/root.squashfs bm.sha256={'b' * 64} bm.mac={MAC.lower()}"
         " console=ttyS0,115200 quiet || goto failed"
     )
+    assert script[-1] == "exit 1"
     assert len(folder) > len("node01-") + 20
 
 
@@ -135,7 +143,8 @@ def test_what_a_dead_run_has_begun_is_removed_by_the_next(site: Site, monkeypatc
         patch.setattr(Publication, "write_entry", die)
         with pytest.raises(KeyboardInterrupt):
             site.prepare(site.node())
-    assert len(site.published()) == 3
+    assert len(site.published()) == 4
+    assert "chain" not in (site.www / ENTRY).read_text()
     Publication(site.state_dir / "node01" / "media.json").remove()
     assert site.published() == set()
 
@@ -165,8 +174,36 @@ def test_two_nodes_with_one_mac_do_not_boot_each_others_ramdisk(site: Site) -> N
     ) as seen:
         site.prepare(site.node("node02"))
     assert "bm_boot_mac" in seen.value.hint
-    assert "network-booted" not in json.dumps(sorted(site.published()))
+    assert "# node node01\n" in (site.www / ENTRY).read_text()
     assert site.prepare(site.node("node01")).url
+
+
+def test_of_two_nodes_with_one_mac_at_the_same_time_one_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    both_have_looked = threading.Barrier(2, timeout=10)
+
+    def write_secret(*arguments: t.Any) -> None:
+        both_have_looked.wait()
+        _agent.write_secret(*arguments)
+
+    monkeypatch.setattr(_publication, "write_secret", write_secret)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        names = ("node01", "node02")
+        runs = {name: pool.submit(site.prepare, site.node(name)) for name in names}
+        refused = [name for name in names if runs[name].exception()]
+    assert len(refused) == 1
+    assert isinstance(runs[refused[0]].exception(), errors.InvalidRequestError)
+    (winner,) = set(names) - set(refused)
+    # The loser tidies up, and the winner's entry stays.
+    Publication(site.state_dir / refused[0] / "media.json").remove()
+    url = runs[winner].result().url
+    assert f"# node {winner}\nchain --autofree {url}" in (site.www / ENTRY).read_text()
+    assert len(site.published()) == 4
+
+
+def test_a_folder_that_is_missing_is_made_so_that_nobody_lists_its_secrets(site: Site) -> None:
+    site.www.rmdir()
+    site.prepare(site.node())
+    assert {path.stat().st_mode & 0o777 for path in (site.www, site.www / "ipxe")} == {0o711}
 
 
 @pytest.mark.parametrize(
@@ -217,3 +254,53 @@ def test_kernel_parameters_that_could_be_commands_are_refused(
 def test_words_of_a_script_are_checked_a_second_time(site: Site, word: str) -> None:
     with pytest.raises(errors.InvalidRequestError, match="boot script"):
         ramdisks.checked_word(word, site.node())
+
+
+def program(*, signed: bool) -> bytes:
+    """Return the header of an EFI program (PE32+), as far as signatures go, in whole sectors."""
+    optional = bytearray(240)
+    struct.pack_into("<H", optional, 0, 0x20B)
+    struct.pack_into("<H", optional, 68, 10)
+    struct.pack_into("<II", optional, 144, *((4096, 1500) if signed else (0, 0)))
+    header = b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + bytes(20) + bytes(optional)
+    return header.ljust(1024, b"\0")
+
+
+SIGNED, UNSIGNED, NONE = program(signed=True), program(signed=False), bytes(1024)
+
+
+@pytest.mark.parametrize(
+    ("esp", "kernel", "expected"),
+    [
+        (SIGNED + SIGNED, SIGNED, None),
+        (SIGNED + UNSIGNED, SIGNED, "bm_ramdisk.esp holds a program that is not signed"),
+        (NONE, SIGNED, "bm_ramdisk.esp holds no EFI program"),
+        (SIGNED, UNSIGNED, "bm_ramdisk.kernel holds a program that is not signed"),
+        (SIGNED, NONE, "bm_ramdisk.kernel holds no EFI program"),
+    ],
+    ids=["signed", "loader", "no loader", "kernel", "no kernel"],
+)
+@pytest.mark.parametrize("how", ["http", "bm_boot_media"])
+def test_secure_boot_wants_loader_and_kernel_signed(
+    site: Site, tmp_path: Path, how: str, esp: bytes, kernel: bytes, expected: str | None
+) -> None:
+    (site.files / "esp.img").write_bytes(esp)
+    (site.files / "vmlinuz").write_bytes(kernel)
+    if how == "http":
+        node = site.node(boot_interface="http", secure_boot=True)
+        with connect(node) as driver, pytest.raises(errors.BareMetalError) as caught:
+            boot_interface(node, driver).check()
+        said = caught.value.message
+        expected = expected or "'ipmi' can't tell the firmware a URL"
+    else:
+        ramdisk = site.ramdisk(ssh_key=str(tmp_path / "key"))
+        options = site.params(
+            boot_interface="inserted_media",
+            secure_boot=True,
+            ramdisk=ramdisk,
+            dest=str(tmp_path / "x.iso"),
+            force=False,
+        )
+        said = str(runner.execute(boot_media.run, options, owner="me").get("msg"))
+        expected = expected or "None"
+    assert expected in said

@@ -106,6 +106,6 @@ def test_a_boot_url_is_offered_and_one_that_can_not_be_fetched_is_an_error(drive
 
 def test_a_service_without_boot_urls_is_named(driver: RedfishDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(driver.system.json["Boot"], "HttpBootUri")
-    monkeypatch.setattr(driver, "read_system", lambda doing: driver.system)
+    monkeypatch.setattr(driver.session, "read_system", lambda doing: driver.system)
     with pytest.raises(errors.UnsupportedOperationError, match="offers no HttpBootUri"):
         driver.management.check_http_boot()

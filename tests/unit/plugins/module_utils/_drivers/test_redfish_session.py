@@ -125,7 +125,7 @@ def test_the_session_is_closed_after_an_error(fake_node: t.Any, service: Service
     service.power = "On"
     driver = connect(fake_node, service)
     with pytest.raises(errors.UnsupportedOperationError, match="softly"), driver:
-        driver.power.set_power_state(base.POWER_OFF, soft=True)
+        driver.power.request_power_state(base.POWER_OFF, soft=True)
     assert (service.opened, service.sessions) == (1, set())
 
 

@@ -353,3 +353,22 @@ def test_media_that_can_not_be_made_fail_the_node(site: Site) -> None:
     refused = site.play("clean", steps=erase(), boot_interface="inserted_media")
     assert "can't be made" in refused["msg"], refused
     assert (site.state, site.record.reservation) == ("clean failed", None)
+
+
+@pytest.mark.parametrize(
+    ("refuses", "asked"),
+    [
+        ("refuses_persistent", ["set_boot_device disk"]),
+        ("refuses_disk", []),
+    ],
+)
+def test_a_bmc_that_keeps_no_boot_device_costs_no_instance(site: Site, refuses: str, asked: list[str]) -> None:
+    site.ok("deploy")
+    site.node.script(**{**site.node.machine, refuses: True})
+    steps = [{"step": "look", "tasks": __file__}]
+    site.ok("service", steps=steps)
+    assert site.state == "active"
+    assert [call for call in site.node.machine["calls"] if "boot_device disk" in call] == asked
+    assert any("one start only" in str(entry.message) for entry in site.store.history("node01"))
+    refused = site.play("service", steps=steps, boot_mode="bios")
+    assert bool(refused.get("failed")) == (refuses == "refuses_disk")
