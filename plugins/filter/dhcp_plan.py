@@ -86,7 +86,10 @@ def _home(address: Address, own: list[Interface]) -> Interface | None:
 
 def _parse(value: t.Any, what: str) -> Interface:
     try:
-        return ipaddress.ip_interface(str(value))
+        parsed = ipaddress.ip_interface(str(value))
+        if "%" in str(value):  # a zone, whose text nobody checks, and which means nothing on another machine
+            raise ValueError
+        return parsed
     except ValueError:
         raise ValueError(f"{what} {value} is no IP address. Write one such as 192.0.2.11.") from None
 
@@ -145,7 +148,7 @@ def _address(host: Json, own: list[Interface]) -> Address | None:
             )
         return address
     try:
-        address = ipaddress.ip_address(str(host.get("ansible_host")))
+        address = _parse(host.get("ansible_host"), "ansible_host").ip
     except ValueError:
         return None  # a name, or not set: whoever resolves it knows the address
     return address if _home(address, own) else None
@@ -158,6 +161,9 @@ def _nodes(hosts: t.Iterable[Json], own: list[Interface], reserve: bool) -> tupl
         if not host.get("bm_boot_mac"):
             continue
         name, mac = host["inventory_hostname"], _normal(host["bm_boot_mac"])
+        if not name.isprintable():
+            problems.append(f"{name!r} can't stand in a file with a host a line. Give the host a plain name.")
+            continue
         if not _MAC.fullmatch(mac):
             problems.append(f"{name}: bm_boot_mac {mac} is no MAC address. Write it as 52:54:00:12:34:56.")
             continue

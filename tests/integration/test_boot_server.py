@@ -197,6 +197,11 @@ class Server:
         """The pid of nginx or dnsmasq."""
         return int((self.state / f"{daemon}.pid").read_text())
 
+    def workers(self, daemon: str) -> str:
+        """The pids of its workers, which are others after a reload."""
+        pid = self.pid(daemon)
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+
     def fetch(self, path: str, *, host: str = ADDRESS, **headers: str) -> Response:
         """Fetch a path below the server's root, as a client on the network."""
         with inside(CLIENT):
@@ -407,6 +412,37 @@ def test_who_is_unknown_boots_from_disk_and_is_written_down(server: Server) -> N
     assert answer.body.endswith(b"\nexit\n")
     line = (server.log / "unknown.log").read_text().splitlines()[-1]
     assert re.fullmatch(r"20\S+ 198\.18\.55\.2 /boot/ipxe/52-54-00-55-00-99\.ipxe", line)
+
+
+def test_who_is_unknown_is_written_down_after_the_logs_were_rotated(server: Server) -> None:
+    server.apply()
+    template = (ROOT / "roles/boot_server/templates/logrotate.j2").read_text()
+    words = {"{{ ansible_managed | comment }}": "", "{{ boot_server_log_dir }}": str(server.log)}
+    for word, value in words.items():
+        assert word in template
+        template = template.replace(word, value)
+    config = server.folder / "logrotate.conf"
+    config.write_text(template)
+    config.chmod(0o644)
+    server.fetch("/boot/ipxe/52-54-00-55-00-96.ipxe")
+    run("logrotate", "--force", "--state", server.folder / "logrotate.state", config)
+    server.fetch("/boot/ipxe/52-54-00-55-00-97.ipxe")
+    assert "00-96" in (server.log / "unknown.log.1").read_text()
+    assert [line[-10:] for line in (server.log / "unknown.log").read_text().splitlines()] == ["00-97.ipxe"]
+
+
+def test_a_reload_that_failed_is_done_by_the_next_run(server: Server) -> None:
+    server.apply()
+    config = server.folder / "etc" / "nginx.conf"
+    pid, children = server.pid("nginx"), server.workers("nginx")
+    future = time.time() + 5  # as where the configuration was written, and the reload that follows failed
+    os.utime(config, (future, future))
+    done = server.play()
+    assert (done.code, done.changed) == (0, {1}), done.output
+    assert server.pid("nginx") == pid
+    assert server.workers("nginx") != children
+    os.utime(config, (1, 1))
+    assert server.play().changed == {0}
 
 
 def test_http_serves_media_in_parts_and_lists_nothing(server: Server) -> None:

@@ -52,9 +52,12 @@ reload() {
     before=$(children)
     kill -HUP "$pid"
     [ -z "$before" ] || wait_until 50 has_new_children || { echo "$1 did not reload; see its error log" >&2; exit 1; }
+    touch "$pid_file"
 }
 
 is_running && running=true || running=false
+# A reload that failed before is still to be done.
+[ "$verb:$running" != start:true ] || [ ! "$config" -nt "$pid_file" ] || verb=reload
 [ "$verb" = stop ] || ! $running || ! is_elsewhere || verb=restart
 case $verb:$running in
     start:true | stop:false) exit 0 ;;
