@@ -218,6 +218,14 @@ class Site:
         finally:
             store.close()
 
+    def evidence(self, node: str = "node01") -> list[dict[str, t.Any]]:
+        """What proves the node's steps."""
+        store = Store(f"sqlite:///{self.folder}/state/store.db")
+        try:
+            return store.evidence(node)
+        finally:
+            store.close()
+
 
 @pytest.fixture
 def site(tmp_path: Path, image_url: str) -> Site:

@@ -205,25 +205,44 @@ def test_a_deployment_cleans_first_where_that_is_automated(site: t.Any) -> None:
     ]
 
 
+def make_vmfs(disk: Path) -> None:
+    vmfs = ["--zap-all", "--new=1:2048:+4M", "--typecode=1:AA31E02A-400F-11DB-9590-000C2911D1B8"]
+    subprocess.run(["sgdisk", *vmfs, disk], check=True, capture_output=True)
+
+
 def test_a_disk_that_can_not_be_erased_fails_the_node_and_its_evidence_stays(site: t.Any) -> None:
     site.make_disk()
+    site.make_disk("other")
+    make_vmfs(site.disk("other"))
+    reports = site.folder / "reports"
+    reports.mkdir()
     play(site, "enroll")
-    steps = [{"step": "erase_devices", "args": {"disks": ["/dev/nowhere"]}}]
-    run = play(site, "clean", code=2, clean_node_steps=steps)
-    assert "/dev/nowhere" in run.text
+    erase: dict[str, t.Any] = {
+        "clean_node_steps": [{"step": "erase_devices"}],
+        "clean_node_report_dir": str(reports),
+        "bm_devices": [str(site.disk()), str(site.disk("other"))],
+    }
+    play(site, "clean", **erase, bm_erase={"skip": [str(site.disk("other"))]})
+    run = play(site, "clean", code=2, **erase)
+    assert f"1 of 2 disks were not erased: {site.disk('other')} (guarded)" in run.text.partition("PLAY RECAP")[0]
     assert site.record().provision_state == "clean failed"
-    assert "/dev/nowhere" in site.record().last_error
+    assert str(site.disk("other")) in site.record().last_error
+    written = json.loads((reports / "node01.json").read_text())
+    assert [item["content"]["result"] for item in written] == ["erased", "guarded"], "of this run alone"
+    assert "Summary: 2 disks: 1 erased, 1 guarded" in (reports / "node01.txt").read_text()
     play(site, "manage")
     assert site.record().provision_state == "manageable"
+    play(site, "clean", code=2, **{**erase, "clean_node_steps": [{"step": "explode"}]})
+    assert json.loads((reports / "node01.json").read_text()) == written, "what is refused has no report"
     play(site, "delete")
     assert site.record() is None
+    assert [item["content"]["result"] for item in site.evidence()] == ["erased", "skipped", "erased", "guarded"]
     assert [entry.event for entry in site.history()][-1] == "remove", "the history outlives the record"
 
 
 def test_a_disk_of_a_former_cluster_is_erased_when_that_is_said(site: t.Any) -> None:
     site.make_disk()
-    vmfs = ["--zap-all", "--new=1:2048:+4M", "--typecode=1:AA31E02A-400F-11DB-9590-000C2911D1B8"]
-    subprocess.run(["sgdisk", *vmfs, site.disk()], check=True, capture_output=True)
+    make_vmfs(site.disk())
     play(site, "enroll")
     steps = [{"step": "erase_devices_metadata"}]
     run = play(site, "clean", code=2, clean_node_steps=steps)
