@@ -52,11 +52,14 @@ esac
 
 NVME = r"""#!/bin/sh
 # A drive whose sanitize operation goes through the states in its file, one a look at the log; - is no answer.
-# Its folder holds: broken, idle, id-ctrl.
+# Its folder holds: broken, idle, id-ctrl, id-ns, attached, allocated.
 cd {folder}
 echo "$*" >> calls
 case $1 in
-    id-ctrl) cat id-ctrl ;;
+    id-ctrl | id-ns) cat $1 ;;
+    list-ns)
+        case $* in *--all*) list=allocated ;; *) list=attached ;; esac
+        cat $list ;;
     sanitize-log)
         state=$(head -n 1 states)
         [ $(wc -l < states) = 1 ] || sed -i 1d states
@@ -193,14 +196,27 @@ def test_ata_drive_that_somebody_else_has_locked(make: t.Callable[..., Drive]) -
 
 
 @pytest.mark.parametrize(("variant", "ses"), [("user data erase", 1), ("crypto erase", 2)])
-def test_nvme_format(make: t.Callable[..., Drive], variant: str, ses: int) -> None:
-    drive = make()
+@pytest.mark.parametrize(("flbas", "lbaf"), [(0, 0), (0x13, 3), (0x61, 0x31)])
+def test_nvme_format_keeps_the_lba_format(
+    make: t.Callable[..., Drive], variant: str, ses: int, flbas: int, lbaf: int
+) -> None:
+    drive = make(**{"id-ns": json.dumps({"nlbaf": 1, "flbas": flbas})})
     format_namespace("/dev/nvme9n1", variant)
-    assert drive.calls == [f"format /dev/nvme9n1 --ses={ses} --force --timeout=86400000"]
+    assert drive.calls == [
+        "id-ns /dev/nvme9n1 --output-format=json",
+        f"format /dev/nvme9n1 --ses={ses} --lbaf={lbaf} --force --timeout=86400000",
+    ]
+
+
+def test_nvme_namespace_that_does_not_tell_its_format_is_not_formatted(make: t.Callable[..., Drive]) -> None:
+    drive = make(**{"id-ns": "{}"})
+    with pytest.raises(StepError, match="LBA format of /dev/nvme9n1 can't be read"):
+        format_namespace("/dev/nvme9n1", "crypto erase")
+    assert len(drive.calls) == 1
 
 
 def test_nvme_format_that_is_refused(make: t.Callable[..., Drive]) -> None:
-    make(broken="")
+    make(broken="", **{"id-ns": '{"flbas": 0}'})
     with pytest.raises(StepError, match="INVALID_FIELD"):
         format_namespace("/dev/nvme9n1", "crypto erase")
 
@@ -231,6 +247,30 @@ def test_nvme_sanitize_whose_drive_answers_no_more(
     make(states="0\n2\n-")
     with pytest.raises(StepError, match="nvme failed with code 1"):
         sanitize("/dev/nvme9n1", "block erase")
+
+
+@pytest.mark.parametrize(
+    ("lists", "tried"),
+    [
+        ({"allocated": [1, 2], "attached": [1]}, "overwrite"),
+        ({"attached": [1, 2]}, "overwrite"),
+        ({"allocated": [1]}, "nvme_sanitize"),
+        ({"attached": [1]}, "nvme_sanitize"),
+        ({}, "nvme_sanitize"),
+    ],
+    ids=str,
+)
+def test_nvme_namespaces_that_the_kernel_does_not_show_are_not_erased_with_it(
+    make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch, disk: Path, lists: dict[str, list[int]], tried: str
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    shown = {name: json.dumps({"nsid_list": [{"nsid": nsid} for nsid in nsids]}) for name, nsids in lists.items()}
+    make(states="0\n0\n1", **{"id-ctrl": json.dumps({"sanicap": 2})}, **shown)
+    evidence = erase(disk.rename(disk.with_name("nvme9n1")))
+    assert evidence["method"] == tried
+    if tried == "overwrite":
+        assert "would erase other namespaces" in evidence["attempts"][0]["error"]
+        assert "1 that the system does not show" in evidence["attempts"][0]["error"]
 
 
 def test_a_drive_that_hangs_does_not_stop_the_others(
