@@ -21,12 +21,13 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase
 
 HDPARM = r"""#!/bin/sh
 # A drive with the security feature set. Its folder holds: password, locked, broken, sticky, hanging, relocking,
-# clinging, dead, removing.
+# clinging, dead, removing, rate, working.
 cd {folder}
 echo "$*" >> calls
 shown() {{ if [ -e "$1" ]; then printf '\t\t%s\n' "$2"; else printf '\tnot\t%s\n' "$2"; fi; }}
 case $* in
     -I*)
+        [ ! -e rate ] || printf '\tNominal Media Rotation Rate: %s\n' "$(cat rate)"
         [ ! -e removing ] || rm "$(cat removing)"
         [ ! -e dead ] || [ ! -e password ] || {{ echo 'Input/output error' >&2; exit 5; }}
         printf '\nSecurity:\n\tMaster password revision code = 65534\n\t\tsupported\n'
@@ -43,7 +44,8 @@ case $* in
             --security-erase*)
                 [ ! -e relocking ] || touch locked
                 [ ! -e broken ] || {{ echo 'Input/output error' >&2; exit 5; }}
-                [ -e sticky ] || rm password ;;
+                [ -e sticky ] || rm password
+                [ ! -e working ] || dd if=/dev/zero of=sdx bs=1M count=1 conv=notrunc 2>/dev/null ;;
             --security-unlock) rm locked ;;
             --security-disable) [ ! -e locked ] && [ ! -e clinging ] || exit 5; rm password ;;
         esac ;;
@@ -173,6 +175,29 @@ def test_ata_drive_that_keeps_the_password_has_failed(
     assert evidence["reason"] == evidence["attempts"][0]["error"]
     assert "bm-erase" in evidence["reason"]
     assert "hdparm --security-disable bm-erase" in evidence["reason"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        ("7200", ("purge", "magnetic")),
+        ("Solid State Device", ("clear", "flash memory")),
+        ("", ("clear", "magnetic")),
+    ],
+)
+def test_ata_drive_is_purged_only_where_it_says_that_it_spins(
+    make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch, disk: Path, rate: str, expected: tuple[str, str]
+) -> None:
+    drive = make(working="", **({"rate": rate} if rate else {}))
+    keys = ("vendor", "serial", "wwn", "hctl", "ro", "rm")
+    shown = {**dict.fromkeys(keys), "path": str(disk), "type": "disk", "size": 2**20, "model": "EXAMPLE"}
+    shown.update(tran="sas", rota=True)  # as an HBA says of all its drives
+    lsblk = drive.folder / "lsblk"
+    lsblk.write_text(f"#!/bin/sh\necho '{json.dumps({'blockdevices': [shown]})}'\n")
+    lsblk.chmod(0o755)
+    (evidence,) = erase_devices(EraseRequest("full"))["evidence"]
+    assert evidence["method"] == "ata_secure_erase"
+    assert (evidence["sanitization"], evidence["media_type"]) == expected
 
 
 def test_ata_erase_that_locks_the_drive_and_fails(make: t.Callable[..., Drive], disk: Path) -> None:
