@@ -127,7 +127,8 @@ notes:
   - C(async) can't be set on a task with this module; it runs in the background by itself.
   - The categories in RV(evidence[].sanitization) are those of NIST SP 800-88 Rev. 1, appendix A. V(overwrite) and V(blkdiscard)
     are Clear, for all media. V(nvme_format) is Purge. V(nvme_sanitize) is younger than the publication; it is called Purge
-    as the same operations of ATA drives are. V(ata_secure_erase) is Purge when enhanced on a magnetic disk, else Clear.
+    as the same operations of ATA drives are. V(ata_secure_erase) is Purge when enhanced on a drive that tells a
+    rotation rate, else Clear.
   - Areas that a drive hides from its interface (HPA, DCO, spare blocks) are not reached by V(overwrite) and V(blkdiscard).
 seealso:
   - plugin: baremetal.lifecycle.erasure_report

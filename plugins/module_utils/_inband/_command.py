@@ -67,7 +67,7 @@ def run_command(
     address_space: int = 0,
     stdin: str = "",
 ) -> str:
-    """Run a tool and return its standard output as text; else as run_binary."""
+    """Run a tool and return its standard output as text; else as run_tool."""
     output = run_binary(argv, timeout=timeout, accept=accept, address_space=address_space, stdin=stdin)
     return output.decode("utf-8", "replace")
 
@@ -80,7 +80,19 @@ def run_binary(
     address_space: int = 0,
     stdin: str = "",
 ) -> bytes:
-    """Run a tool and return its standard output.
+    """Run a tool and return its standard output; else as run_tool."""
+    return run_tool(argv, timeout=timeout, accept=accept, address_space=address_space, stdin=stdin).stdout
+
+
+def run_tool(
+    argv: t.Sequence[str],
+    *,
+    timeout: float = 60,
+    accept: t.Collection[int] = (0,),
+    address_space: int = 0,
+    stdin: str = "",
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a tool and return how it ended.
 
     :param accept: exit codes that are no failure.
     :param address_space: limit of the tool's memory in bytes; 0 sets none.
@@ -107,7 +119,7 @@ def run_binary(
     if done.returncode not in accept:
         said = done.stderr + b" " + done.stdout
         raise command_failed(argv, done.returncode, said.decode("utf-8", "replace"))
-    return done.stdout
+    return done
 
 
 def command_failed(argv: t.Sequence[str], code: int, output: str) -> StepError:

@@ -148,7 +148,7 @@ def _ask(job: Job, guard: bool, marker: Path) -> Job:
         nvme = read_nvme_abilities(target.path)
     elif job.level == "full" and _may_be_ata(target.path, job.disk["tran"]):
         ata = read_ata_security(target.path)
-    abilities = Abilities(nvme, ata, can_discard(target), job.disk["rotational"])
+    abilities = Abilities(nvme, ata, can_discard(target))
     # What can't be read no other node can be using.
     found = find_cluster_file_systems(target) if guard and not abilities.unreadable else []
     if found:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import StepError
-from ._command import run_command
+from ._command import run_command, run_tool
 from ._mounts import find_users
 from ._partition_table import read_table
 from ._target import Target
@@ -27,7 +27,7 @@ _CLUSTER_TYPES = {
     "0xfb": "VMFS",
 }
 _SECTOR = 512  # unit of start and size in sysfs, whatever the disk's own is
-_PROBE_FOUND = (0, 8)  # blkid(8): 8 is more than one signature
+_PROBE_NONE, _PROBE_SEVERAL = 2, 8  # blkid(8), which names none of several
 _LOOPS = Path("/sys/block")
 
 
@@ -92,8 +92,12 @@ def find_signatures(target: Target, areas: t.Sequence[Area], only: t.Sequence[st
     for area in areas:
         argv = ["blkid", "--probe", "--output", "export", f"--offset={area.start}", f"--size={area.length}"]
         argv += [f"--match-types={','.join(only)}"] if only else []
-        text = run_command([*argv, target.path], accept=(2, *_PROBE_FOUND))
-        found += [f"{kind} at byte {area.start}" for kind in _read_types(text, bool(only))]
+        done = run_tool([*argv, target.path], accept=(0, _PROBE_NONE, _PROBE_SEVERAL))
+        several = done.returncode == _PROBE_SEVERAL
+        kinds = (
+            ["more than one signature"] if several else _read_types(done.stdout.decode("utf-8", "replace"), bool(only))
+        )
+        found += [f"{kind} at byte {area.start}" for kind in kinds]
     if not only:
         text = run_command(["wipefs", "--no-act", "--json", target.path]) or "{}"
         listed = json.loads(text).get("signatures", []) if text.strip() else []

@@ -18,19 +18,24 @@ PASSWORD = "bm-erase"
 
 _FLAG = re.compile(r"(not\s+)?(supported|enabled|locked|frozen)")
 _TIME = re.compile(r"(more than )?(\d+)min for (ENHANCED )?SECURITY ERASE UNIT")
+_RATE = re.compile(r"^\s*Nominal Media Rotation Rate:\s*(.+)$", re.MULTILINE)
 _SHORTEST_LIMIT = 3600
 _LONGEST_LIMIT = 72 * 3600  # for drives that name no time, or "more than 508 min"
 
 
 @dataclass(frozen=True)
 class AtaSecurity:
-    """State of the security feature set (ATA/ATAPI Command Set ACS-4, section 4.18); ``limit`` in seconds."""
+    """State of the security feature set (ATA/ATAPI Command Set ACS-4, section 4.18); ``limit`` in seconds.
+
+    ``rotates``: what the drive says of its medium, None where it says nothing. HBAs call flash rotational, too.
+    """
 
     supported: bool = False
     enabled: bool = False
     locked: bool = False
     frozen: bool = False
     enhanced: bool = False
+    rotates: bool | None = None
     limit: int = _LONGEST_LIMIT
 
 
@@ -53,7 +58,9 @@ def parse_identify(text: str) -> AtaSecurity:
         if flag:
             flags[flag.group(2)] = not flag.group(1)
     enhanced = "supported: enhanced erase" in lines
-    return AtaSecurity(**flags, enhanced=enhanced, limit=_read_limit(section, enhanced))
+    rate = _RATE.search(text)
+    rotates = rate.group(1).strip().isdigit() if rate else None
+    return AtaSecurity(**flags, enhanced=enhanced, rotates=rotates, limit=_read_limit(section, enhanced))
 
 
 def _read_limit(section: str, enhanced: bool) -> int:

@@ -89,7 +89,7 @@ def describe_job(job: Job) -> Evidence:
     return {
         "device": job.disk["name"],
         **{key: job.disk[key] for key in keys},
-        "media_type": _get_media_type(job.disk),
+        "media_type": _get_media_type(job),
         "level": job.level,
         "method": None,
         "variant": None,
@@ -105,12 +105,14 @@ def describe_job(job: Job) -> Evidence:
     }
 
 
-def _get_media_type(disk: dict[str, t.Any]) -> str | None:
+def _get_media_type(job: Job) -> str | None:
+    disk, ata = job.disk, job.abilities.ata
     if disk["tran"] in (None, "virtio") and not disk["model"]:
         return None  # a file, a loop device, a virtual disk: what the kernel calls rotational tells of no medium
     if is_namespace(disk["name"]):
         return "flash memory"
-    return "magnetic" if disk["rotational"] else "flash memory"
+    rotates = disk["rotational"] if ata is None or ata.rotates is None else ata.rotates
+    return "magnetic" if rotates else "flash memory"
 
 
 def _try_all(

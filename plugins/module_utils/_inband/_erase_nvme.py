@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -65,11 +66,24 @@ def read_nvme_abilities(device: str) -> NvmeAbilities:
     """Ask the controller; a drive that does not answer has no abilities."""
     controller = find_controller(device)
     text = run_command(["nvme", "id-ctrl", controller, "--output-format=json"], accept=range(256))
-    abilities = parse_id_ctrl(text, find_neighbours(device))
+    neighbours = find_neighbours(device)
+    hidden = _count_namespaces(controller) - len([device, *neighbours])
+    others = [*neighbours, f"{hidden} that the system does not show"] if hidden > 0 else neighbours
+    abilities = parse_id_ctrl(text, others)
     if not (abilities.sanitizes_blocks or abilities.sanitizes_crypto):
         return abilities
     status = parse_sanitize_status(_read_sanitize_log(controller, accept=range(256)))
     return replace(abilities, unreadable=status in (_STATUS_RUNNING, _STATUS_FAILED))
+
+
+def _count_namespaces(controller: str) -> int:
+    """Return how many namespaces the drive has, also not attached to this controller; 0 where it can't say."""
+    # A controller without namespace management refuses --all; then there are none but those attached.
+    for more in (["--all"], []):
+        text = run_command(["nvme", "list-ns", controller, *more, "--output-format=json"], accept=range(256))
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            return len(json.loads(text)["nsid_list"])
+    return 0
 
 
 def parse_id_ctrl(text: str, neighbours: t.Sequence[str] = ()) -> NvmeAbilities:
@@ -112,10 +126,24 @@ def format_namespace(device: str, variant: str) -> None:
 
     :raises StepError: the drive refused, or did not end in time.
     """
+    # Where a format means all namespaces, nvme-cli takes the first LBA format unless it is told.
+    options = [f"--ses={_SES[variant]}", f"--lbaf={_read_lba_format(device)}"]
     run_command(
-        ["nvme", "format", device, f"--ses={_SES[variant]}", "--force", f"--timeout={int(_LIMIT_SECONDS * 1000)}"],
+        ["nvme", "format", device, *options, "--force", f"--timeout={int(_LIMIT_SECONDS * 1000)}"],
         timeout=_LIMIT_SECONDS + 60,
     )
+
+
+def _read_lba_format(device: str) -> int:
+    """Return the index of the LBA format (FLBAS of the Identify Namespace data structure: bits 6:5 and 3:0)."""
+    text = run_command(["nvme", "id-ns", device, "--output-format=json"])
+    try:
+        flbas = int(json.loads(text)["flbas"])
+    except (ValueError, TypeError, KeyError) as exc:
+        raise StepError(
+            f"The LBA format of {device} can't be read.", hint="Look at nvme id-ns in the ramdisk."
+        ) from exc
+    return (flbas & 0x60) >> 1 | flbas & 0x0F
 
 
 def sanitize(device: str, variant: str, tell: Tell = say_nothing) -> None:

@@ -28,7 +28,6 @@ class Abilities:
     nvme: NvmeAbilities | None = None
     ata: AtaSecurity | None = None
     discards: bool = False
-    rotational: bool | None = None
 
     @property
     def unreadable(self) -> bool:
@@ -92,7 +91,7 @@ def _plan_ata(abilities: Abilities) -> Technique | None:
     if ata is None or not ata.supported:
         return None
     # Tables: enhanced erase purges magnetic disks; for flash the command only clears.
-    sanitization = PURGE if ata.enhanced and abilities.rotational else CLEAR
+    sanitization = PURGE if ata.enhanced and ata.rotates else CLEAR
     refusal = "the drive's security is frozen: switch the node off and on, or end the freeze in its firmware's setup"
     variant = "enhanced" if ata.enhanced else "normal"
     return Technique("ata_secure_erase", variant, sanitization, refusal if ata.frozen else None)

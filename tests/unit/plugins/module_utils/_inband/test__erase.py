@@ -332,6 +332,19 @@ def test_cluster_file_systems_are_kept_unless_told_otherwise(tmp_path: Path, mak
     assert look(path) == set()
 
 
+def test_signatures_of_which_blkid_names_none_count_too(tmp_path: Path) -> None:
+    path = tmp_path / "shared"
+    content = bytearray(SIZE)
+    struct.pack_into(">IIQIIIII", content, 65536, 0x01161970, 1, 0, 100, 0, 1801, 1900, 0)  # gfs2
+    content[1024:1030] = b"OCFSV2"
+    path.write_bytes(content)
+    assert subprocess.run(["blkid", "-p", path], capture_output=True, check=False).returncode == 8
+    found = evidence_of(erase(path, level="metadata"), path)
+    assert found["result"] == "guarded"
+    assert "more than one signature at byte 0" in found["reason"]
+    assert path.read_bytes() == content
+
+
 def test_a_read_only_disk_fails_the_erase(disk: Path, machine: Machine) -> None:
     before = disk.read_bytes()
     device = machine.attach(disk, "--read-only")

@@ -33,6 +33,9 @@ ATA device, with non-removable media
 \tModel Number:       EXAMPLE SSD 480GB
 \tSerial Number:      S4EXAMPLE0001
 \tFirmware Revision:  XC311132
+Configuration:
+\tLogical  Sector size:                   512 bytes
+{rate}
 Commands/features:
 \tEnabled\tSupported:
 \t*\tSMART feature set
@@ -51,10 +54,14 @@ Checksum: correct
 NORMAL_TIMES = "4min for SECURITY ERASE UNIT. 8min for ENHANCED SECURITY ERASE UNIT."
 
 
-def identify(*set_flags: str, enhanced: bool = True, times: str = NORMAL_TIMES) -> str:
+SPINS = "\tNominal Media Rotation Rate: 7200"
+FLASH = "\tNominal Media Rotation Rate: Solid State Device"
+
+
+def identify(*set_flags: str, enhanced: bool = True, times: str = NORMAL_TIMES, rate: str = "") -> str:
     flags = [f"\t{'' if flag in set_flags else 'not'}\t{flag}" for flag in ("supported", "enabled", "locked", "frozen")]
     return SECURITY.format(
-        flags="\n".join(flags), enhanced="\t\tsupported: enhanced erase" if enhanced else "", times=times
+        flags="\n".join(flags), enhanced="\t\tsupported: enhanced erase" if enhanced else "", times=times, rate=rate
     )
 
 
@@ -62,6 +69,8 @@ def identify(*set_flags: str, enhanced: bool = True, times: str = NORMAL_TIMES) 
     ("text", "expected"),
     [
         (identify("supported"), AtaSecurity(supported=True, enhanced=True, limit=3600)),
+        (identify("supported", rate=SPINS), AtaSecurity(supported=True, enhanced=True, rotates=True, limit=3600)),
+        (identify("supported", rate=FLASH), AtaSecurity(supported=True, enhanced=True, rotates=False, limit=3600)),
         (identify("supported", enhanced=False), AtaSecurity(supported=True, limit=3600)),
         (identify("supported", "frozen"), AtaSecurity(supported=True, frozen=True, enhanced=True, limit=3600)),
         (
@@ -107,11 +116,11 @@ def id_ctrl(oacs: int = 0x5E, fna: int = 0, sanicap: int = 0) -> str:
 
 
 def nvme(neighbours: t.Sequence[str] = (), **values: int) -> Abilities:
-    return Abilities(nvme=parse_id_ctrl(id_ctrl(**values), neighbours), discards=True, rotational=False)
+    return Abilities(nvme=parse_id_ctrl(id_ctrl(**values), neighbours), discards=True)
 
 
-def ata(*flags: str, enhanced: bool = True, rotational: bool = True) -> Abilities:
-    return Abilities(ata=parse_identify(identify("supported", *flags, enhanced=enhanced)), rotational=rotational)
+def ata(*flags: str, enhanced: bool = True, rate: str = SPINS) -> Abilities:
+    return Abilities(ata=parse_identify(identify("supported", *flags, enhanced=enhanced, rate=rate)))
 
 
 NO_FORMAT = 0x5C
@@ -121,7 +130,8 @@ FULL = [
     ("virtual disk", Abilities(discards=True), [("blkdiscard", "", "clear"), ("overwrite", "", "clear")]),
     ("enhanced HDD", ata(), [("ata_secure_erase", "enhanced", "purge"), ("overwrite", "", "clear")]),
     ("plain HDD", ata(enhanced=False), [("ata_secure_erase", "normal", "clear"), ("overwrite", "", "clear")]),
-    ("SATA SSD", ata(rotational=False), [("ata_secure_erase", "enhanced", "clear"), ("overwrite", "", "clear")]),
+    ("drive without a rate", ata(rate=""), [("ata_secure_erase", "enhanced", "clear"), ("overwrite", "", "clear")]),
+    ("SATA SSD", ata(rate=FLASH), [("ata_secure_erase", "enhanced", "clear"), ("overwrite", "", "clear")]),
     (
         "NVMe with all",
         nvme(fna=4, sanicap=0b111),

@@ -21,12 +21,13 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase
 
 HDPARM = r"""#!/bin/sh
 # A drive with the security feature set. Its folder holds: password, locked, broken, sticky, hanging, relocking,
-# clinging, dead, removing.
+# clinging, dead, removing, rate, working.
 cd {folder}
 echo "$*" >> calls
 shown() {{ if [ -e "$1" ]; then printf '\t\t%s\n' "$2"; else printf '\tnot\t%s\n' "$2"; fi; }}
 case $* in
     -I*)
+        [ ! -e rate ] || printf '\tNominal Media Rotation Rate: %s\n' "$(cat rate)"
         [ ! -e removing ] || rm "$(cat removing)"
         [ ! -e dead ] || [ ! -e password ] || {{ echo 'Input/output error' >&2; exit 5; }}
         printf '\nSecurity:\n\tMaster password revision code = 65534\n\t\tsupported\n'
@@ -43,7 +44,8 @@ case $* in
             --security-erase*)
                 [ ! -e relocking ] || touch locked
                 [ ! -e broken ] || {{ echo 'Input/output error' >&2; exit 5; }}
-                [ -e sticky ] || rm password ;;
+                [ -e sticky ] || rm password
+                [ ! -e working ] || dd if=/dev/zero of=sdx bs=1M count=1 conv=notrunc 2>/dev/null ;;
             --security-unlock) rm locked ;;
             --security-disable) [ ! -e locked ] && [ ! -e clinging ] || exit 5; rm password ;;
         esac ;;
@@ -52,11 +54,14 @@ esac
 
 NVME = r"""#!/bin/sh
 # A drive whose sanitize operation goes through the states in its file, one a look at the log; - is no answer.
-# Its folder holds: broken, idle, id-ctrl.
+# Its folder holds: broken, idle, id-ctrl, id-ns, attached, allocated.
 cd {folder}
 echo "$*" >> calls
 case $1 in
-    id-ctrl) cat id-ctrl ;;
+    id-ctrl | id-ns) cat $1 ;;
+    list-ns)
+        case $* in *--all*) list=allocated ;; *) list=attached ;; esac
+        cat $list ;;
     sanitize-log)
         state=$(head -n 1 states)
         [ $(wc -l < states) = 1 ] || sed -i 1d states
@@ -172,6 +177,29 @@ def test_ata_drive_that_keeps_the_password_has_failed(
     assert "hdparm --security-disable bm-erase" in evidence["reason"]
 
 
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        ("7200", ("purge", "magnetic")),
+        ("Solid State Device", ("clear", "flash memory")),
+        ("", ("clear", "magnetic")),
+    ],
+)
+def test_ata_drive_is_purged_only_where_it_says_that_it_spins(
+    make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch, disk: Path, rate: str, expected: tuple[str, str]
+) -> None:
+    drive = make(working="", **({"rate": rate} if rate else {}))
+    keys = ("vendor", "serial", "wwn", "hctl", "ro", "rm")
+    shown = {**dict.fromkeys(keys), "path": str(disk), "type": "disk", "size": 2**20, "model": "EXAMPLE"}
+    shown.update(tran="sas", rota=True)  # as an HBA says of all its drives
+    lsblk = drive.folder / "lsblk"
+    lsblk.write_text(f"#!/bin/sh\necho '{json.dumps({'blockdevices': [shown]})}'\n")
+    lsblk.chmod(0o755)
+    (evidence,) = erase_devices(EraseRequest("full"))["evidence"]
+    assert evidence["method"] == "ata_secure_erase"
+    assert (evidence["sanitization"], evidence["media_type"]) == expected
+
+
 def test_ata_erase_that_locks_the_drive_and_fails(make: t.Callable[..., Drive], disk: Path) -> None:
     drive = make(broken="", relocking="")
     assert erase(disk)["result"] == "erased"
@@ -193,14 +221,27 @@ def test_ata_drive_that_somebody_else_has_locked(make: t.Callable[..., Drive]) -
 
 
 @pytest.mark.parametrize(("variant", "ses"), [("user data erase", 1), ("crypto erase", 2)])
-def test_nvme_format(make: t.Callable[..., Drive], variant: str, ses: int) -> None:
-    drive = make()
+@pytest.mark.parametrize(("flbas", "lbaf"), [(0, 0), (0x13, 3), (0x61, 0x31)])
+def test_nvme_format_keeps_the_lba_format(
+    make: t.Callable[..., Drive], variant: str, ses: int, flbas: int, lbaf: int
+) -> None:
+    drive = make(**{"id-ns": json.dumps({"nlbaf": 1, "flbas": flbas})})
     format_namespace("/dev/nvme9n1", variant)
-    assert drive.calls == [f"format /dev/nvme9n1 --ses={ses} --force --timeout=86400000"]
+    assert drive.calls == [
+        "id-ns /dev/nvme9n1 --output-format=json",
+        f"format /dev/nvme9n1 --ses={ses} --lbaf={lbaf} --force --timeout=86400000",
+    ]
+
+
+def test_nvme_namespace_that_does_not_tell_its_format_is_not_formatted(make: t.Callable[..., Drive]) -> None:
+    drive = make(**{"id-ns": "{}"})
+    with pytest.raises(StepError, match="LBA format of /dev/nvme9n1 can't be read"):
+        format_namespace("/dev/nvme9n1", "crypto erase")
+    assert len(drive.calls) == 1
 
 
 def test_nvme_format_that_is_refused(make: t.Callable[..., Drive]) -> None:
-    make(broken="")
+    make(broken="", **{"id-ns": '{"flbas": 0}'})
     with pytest.raises(StepError, match="INVALID_FIELD"):
         format_namespace("/dev/nvme9n1", "crypto erase")
 
@@ -231,6 +272,30 @@ def test_nvme_sanitize_whose_drive_answers_no_more(
     make(states="0\n2\n-")
     with pytest.raises(StepError, match="nvme failed with code 1"):
         sanitize("/dev/nvme9n1", "block erase")
+
+
+@pytest.mark.parametrize(
+    ("lists", "tried"),
+    [
+        ({"allocated": [1, 2], "attached": [1]}, "overwrite"),
+        ({"attached": [1, 2]}, "overwrite"),
+        ({"allocated": [1]}, "nvme_sanitize"),
+        ({"attached": [1]}, "nvme_sanitize"),
+        ({}, "nvme_sanitize"),
+    ],
+    ids=str,
+)
+def test_nvme_namespaces_that_the_kernel_does_not_show_are_not_erased_with_it(
+    make: t.Callable[..., Drive], monkeypatch: pytest.MonkeyPatch, disk: Path, lists: dict[str, list[int]], tried: str
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    shown = {name: json.dumps({"nsid_list": [{"nsid": nsid} for nsid in nsids]}) for name, nsids in lists.items()}
+    make(states="0\n0\n1", **{"id-ctrl": json.dumps({"sanicap": 2})}, **shown)
+    evidence = erase(disk.rename(disk.with_name("nvme9n1")))
+    assert evidence["method"] == tried
+    if tried == "overwrite":
+        assert "would erase other namespaces" in evidence["attempts"][0]["error"]
+        assert "1 that the system does not show" in evidence["attempts"][0]["error"]
 
 
 def test_a_drive_that_hangs_does_not_stop_the_others(
