@@ -49,7 +49,8 @@ HEAD = f"""\
 
 Each kind of machine, deployed by one run of `playbooks/deploy.yml` over a mixed group ({SERIAL} at a time) and then
 asked whether cloud-init is done and how it was booted. Written by `make e2e-full`; the machines are QEMU's, the BMCs
-are sushy-tools (Redfish) and OpenIPMI's ipmi_sim (IPMI). Seconds by step.
+are sushy-tools (Redfish) and OpenIPMI's ipmi_sim (IPMI). Behind `http` sushy-tools fetches the URL itself and shows it
+to the machine as a CD: the BMC's part is exercised there, the firmware's own HTTP client is not. Seconds by step.
 
 | node | BMC | boot interface | boot mode | Secure Boot | {" | ".join(STEPS)} | all | requests to the BMC |
 |---|---|---|---|---|{"---|" * (len(STEPS) + 2)}
