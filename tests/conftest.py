@@ -174,6 +174,23 @@ def redfish_service(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Redf
 
 
 @pytest.fixture(scope="session")
+def postgresql() -> t.Iterator[t.Any]:
+    from tests.postgresql import PostgreSQL
+
+    server = PostgreSQL()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store, on each database that can hold one."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store.db"
+    return str(request.getfixturevalue("postgresql").new_database())
+
+
+@pytest.fixture(scope="session")
 def ipmi_service(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Any]:
     from tests.ipmi import IPMIService
 

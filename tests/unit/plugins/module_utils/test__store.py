@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sqlite3
 import time
 import typing as t
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -24,13 +22,7 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError, StoreError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._record import HistoryEntry
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
-
-FORK = multiprocessing.get_context("fork")
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/store.db"
+from tests.processes import CONTEXT
 
 
 @pytest.fixture
@@ -67,7 +59,7 @@ def test_a_database_of_the_first_revision_is_brought_to_the_newest(url: str) -> 
         connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
         connection.execute(sa.text("INSERT INTO alembic_version VALUES ('0001')"))
         columns = "name, driver, provision_state, maintenance, instance_info, driver_internal_info, deploy_steps"
-        values = """'old', 'fake', 'active', 0, '{"image_url": "x"}', '{}', '[{"step": "a", "status": "done"}]'"""
+        values = """'old', 'fake', 'active', false, '{"image_url": "x"}', '{}', '[{"step": "a", "status": "done"}]'"""
         query = f"INSERT INTO nodes ({columns}, created_at, provision_updated_at) VALUES ({values}, 1, 1)"
         connection.execute(sa.text(query.replace(":", r"\:")))
     engine.dispose()
@@ -143,8 +135,8 @@ def test_of_many_runs_exactly_one_gets_each_node(url: str) -> None:
     store = Store(url)
     for i in range(20):
         store.ensure_node(f"node{i:02}", "fake")
-    barrier, results = FORK.Barrier(8), FORK.Queue()
-    runs = [FORK.Process(target=_claim, args=(url, number, barrier, results)) for number in range(8)]
+    barrier, results = CONTEXT.Barrier(8), CONTEXT.Queue()
+    runs = [CONTEXT.Process(target=_claim, args=(url, number, barrier, results)) for number in range(8)]
     for run in runs:
         run.start()
     claims = dict(results.get(timeout=60) for dummy in runs)
@@ -168,15 +160,17 @@ def _claim_forever(url: str, started: t.Any) -> None:
         store.release("node01", "victim")
 
 
-def test_a_killed_run_leaves_the_database_whole(url: str, tmp_path: Path) -> None:
-    started = FORK.Event()
-    victim = FORK.Process(target=_claim_forever, args=(url, started))
+def test_a_killed_run_leaves_the_database_whole(url: str) -> None:
+    started = CONTEXT.Event()
+    victim = CONTEXT.Process(target=_claim_forever, args=(url, started))
     victim.start()
     assert started.wait(timeout=30)
     os.kill(t.cast("int", victim.pid), signal.SIGKILL)
     victim.join(timeout=30)
     store = Store(url)
-    assert sqlite3.connect(tmp_path / "store.db").execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    if url.startswith("sqlite"):
+        file = url.removeprefix("sqlite:///")
+        assert sqlite3.connect(file).execute("PRAGMA integrity_check").fetchone() == ("ok",)
     record = store.get("node01")
     assert record is not None
     assert store.reserve("node01", "next", "deploy", 60, instead_of=record.reservation)
@@ -189,8 +183,8 @@ def _open_and_close(url: str, barrier: t.Any) -> None:
 
 
 def test_many_runs_may_make_the_database_at_once(url: str) -> None:
-    barrier = FORK.Barrier(6)
-    runs = [FORK.Process(target=_open_and_close, args=(url, barrier)) for dummy in range(6)]
+    barrier = CONTEXT.Barrier(6)
+    runs = [CONTEXT.Process(target=_open_and_close, args=(url, barrier)) for dummy in range(6)]
     for run in runs:
         run.start()
     for run in runs:
@@ -214,7 +208,7 @@ def test_a_store_that_is_away_is_named_without_its_password(bad_url: str, expect
 
 def test_a_run_is_known_to_be_alive_or_dead_on_its_own_controller_only() -> None:
     here = owners.current_owner(os.getpid())
-    child = FORK.Process(target=time.sleep, args=(60,))
+    child = CONTEXT.Process(target=time.sleep, args=(60,))
     child.start()
     run = owners.current_owner(t.cast("int", child.pid))
     assert owners.is_alive(str(run), here) is True

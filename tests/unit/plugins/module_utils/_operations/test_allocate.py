@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import multiprocessing
 import os
 import typing as t
-from pathlib import Path
 
 import pytest
 
@@ -21,14 +19,9 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations im
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._record import NodeRecord
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store_request import StoreRequest
+from tests.processes import CONTEXT
 
-FORK = multiprocessing.get_context("fork")
 ME = str(owners.current_owner(os.getpid()))
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/store.db"
 
 
 @pytest.fixture
@@ -219,7 +212,7 @@ def test_giving_back_takes_nothing_from_others(store: Store) -> None:
 
 
 def test_a_dead_run_keeps_no_node_from_being_allocated(store: Store, url: str) -> None:
-    gone = FORK.Process(target=int)
+    gone = CONTEXT.Process(target=int)
     gone.start()
     dead = str(owners.current_owner(t.cast("int", gone.pid)))
     gone.join(timeout=30)
@@ -251,8 +244,8 @@ def _all_at_once(url: str, allocations: t.Sequence[str], count: int) -> list[tup
 
     Nobody takes nodes before all have chosen theirs, so that they get into each other's way as much as they can.
     """
-    barriers, queue = [FORK.Barrier(len(allocations)) for dummy in range(2)], FORK.Queue()
-    runs = [FORK.Process(target=_compete, args=(url, name, count, barriers, queue)) for name in allocations]
+    barriers, queue = [CONTEXT.Barrier(len(allocations)) for dummy in range(2)], CONTEXT.Queue()
+    runs = [CONTEXT.Process(target=_compete, args=(url, name, count, barriers, queue)) for name in allocations]
     for run in runs:
         run.start()
     results = [queue.get(timeout=120) for dummy in runs]
