@@ -115,7 +115,7 @@ NEVER_SEEN = [
         {"bm_boot_interface": "http", "bm_boot_mode": "bios"},
     ),
     Bad(
-        "virtual media over IPMI",
+        "a dead port of an IPMI BMC",
         ("can't be reached: no answer within 1 s", "IPMI over LAN"),
         {"bm_bmc": {"address": "ipmi://127.0.0.1:9", "timeout": 1}},
     ),
