@@ -51,9 +51,12 @@ install_packages() {
     say "installing Debian packages: $*"
     DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" > /dev/null
     # Not on the next boot either, where this installation brought it.
-    case " $* " in
-        *" nginx-light "*) [ ! -d /run/systemd/system ] || systemctl --quiet disable nginx ;;
-    esac
+    local service
+    for service in nginx postgresql; do
+        case " $* " in
+            *" $service"*) [ ! -d /run/systemd/system ] || systemctl --quiet disable $service ;;
+        esac
+    done
 }
 
 # Print the newest Python from 3.11 on that really starts: the first one found by its name may be
