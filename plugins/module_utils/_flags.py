@@ -13,7 +13,7 @@ from ._errors import InvalidStateError
 from ._record import NodeRecord
 from ._work import state_now
 
-Changes = dict[str, tuple[bool, str | None]]
+Changes = dict[str, tuple[bool, t.Optional[str]]]
 """Flags with their new values and reasons."""
 
 FLAGS = {"maintenance": "maintenance", "protect": "protected", "retire": "retired"}

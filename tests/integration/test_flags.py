@@ -40,7 +40,7 @@ SETS = [
 BEFORE = {"active": "deploy", "manageable": "enroll", "available": "provide"}
 
 
-@pytest.mark.parametrize(("playbook", "flag", "state"), SETS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("playbook", "flag", "state"), SETS, ids=str)
 def test_a_flag_is_set_with_its_reason_and_taken_back(site: t.Any, playbook: str, flag: str, state: str) -> None:
     play(site, BEFORE[state], **NOOP)
     reason = 'lease: "ends" in May'

@@ -121,7 +121,7 @@ def test_the_session_is_closed_when_the_privilege_level_is_refused(
 
     monkeypatch.setattr(ipmi_session._Session, "raw_command", refuse)
     refused = pytest.raises(errors.BMCAuthenticationError, match="while requesting privelege level 3")
-    with connect(fake_node, ipmi_service, wire) as driver, refused:
+    with refused, connect(fake_node, ipmi_service, wire) as driver:
         driver.power.get_power_state()
     assert wire.is_closed()
 

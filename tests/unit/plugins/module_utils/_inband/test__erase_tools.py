@@ -162,7 +162,7 @@ def test_ata_drive_that_gives_up_the_password_is_erased_in_another_way(
         {"hanging": "", "clinging": ""},
         {"broken": "", "dead": "", "clinging": ""},
     ],
-    ids=lambda state: "-".join(state),
+    ids="-".join,
 )
 def test_ata_drive_that_keeps_the_password_has_failed(
     make: t.Callable[..., Drive], disk: Path, state: dict[str, str]
@@ -307,7 +307,7 @@ def test_a_drive_that_hangs_does_not_stop_the_others(
     def hang(argv: list[str], **options: t.Any) -> t.Any:
         if argv[0] == "hdparm":
             raise subprocess.TimeoutExpired(argv, options["timeout"])
-        return run(argv, **options)
+        return run(argv, check=options.pop("check"), **options)
 
     monkeypatch.setattr("subprocess.run", hang)
     other = disk.with_name("other")
