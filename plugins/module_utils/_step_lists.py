@@ -27,6 +27,7 @@ from ._steps import (
     INSPECT,
     INSPECT_BMC,
     INTERFACE_RANK,
+    NEEDED,
     RESERVED,
     START_RAMDISK,
     TEAR_DOWN_AGENT,
@@ -129,22 +130,23 @@ def _given(node: Node, kind: str, entries: Entries) -> t.Iterator[Step]:
                 )
             yield dataclasses.replace(step, in_band=True, tasks=entry["tasks"])
             continue
-        _check_arguments(step, node, variable)
         if (interface, name) in core:
-            yield dataclasses.replace(core[interface, name], priority=step.priority, args=step.args)
-        elif (interface, name) in DRIVER_STEPS or (interface, name) in RESERVED.values():
-            yield step
-        else:
+            step = dataclasses.replace(core[interface, name], priority=step.priority, args=step.args)
+        elif (interface, name) not in DRIVER_STEPS and (interface, name) not in RESERVED.values():
             names = [".".join(key) for key in (*core, *DRIVER_STEPS)]
             raise InvalidRequestError(
                 f"The step '{interface}.{name}' in {variable} does not exist.",
                 node=node.name,
                 hint=f"Name an Ansible file in 'tasks', or one of: {', '.join([*names, *RESERVED])}.",
             )
+        _check_arguments(step, node, variable)
+        yield step
 
 
 def _check_arguments(step: Step, node: Node, variable: str) -> None:
-    """Check the names of a step's arguments, and that none is empty: an erase without disks would mean all of them.
+    """Check that a step has the arguments that it needs and no others, and that none is empty.
+
+    An erase without disks would mean all of them.
 
     :raises InvalidRequestError: naming the argument.
     """
@@ -162,6 +164,13 @@ def _check_arguments(step: Step, node: Node, variable: str) -> None:
                 node=node.name,
                 hint="Leave it out for its default, or give it a value.",
             )
+    missing = [name for name in NEEDED.get(step.key, ()) if name not in step.args]
+    if missing:
+        raise InvalidRequestError(
+            f"The step '{step.key}' in {variable} needs its argument '{missing[0]}'.",
+            node=node.name,
+            hint=f"Give it in args, which may have: {', '.join(known)}.",
+        )
 
 
 def _by_priority(steps: t.Iterable[Step]) -> list[Step]:

@@ -108,6 +108,13 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 """Arguments by the key of a step that is no task file; the others have none."""
 
+NEEDED: dict[str, tuple[str, ...]] = {
+    "deploy.wait": ("seconds",),
+    "management.set_boot_device": ("device", "mode"),
+    "boot.insert_media": ("url",),
+}
+"""Arguments without which a step can't run."""
+
 VARIABLES = {"deploy": "bm_deploy_steps", "clean": "bm_clean_steps", "service": "bm_service_steps"}
 """Where users' steps of each kind of work come from."""
 

@@ -346,6 +346,26 @@ def test_users_steps_do_not_take_the_names_of_others(site: Site) -> None:
         assert f"The step '{name}' in bm_clean_steps has the name of a step that is there already" in refused["msg"]
 
 
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ({"step": "wait"}, "The step 'deploy.wait' in bm_service_steps needs its argument 'seconds'"),
+        (
+            {"step": "set_boot_device", "interface": "management", "args": {"device": "pxe"}},
+            "needs its argument 'mode'",
+        ),
+        ({"step": "explode", "args": {"loudly": True}}, "The step 'deploy.explode' in bm_service_steps does not exist"),
+    ],
+)
+def test_a_step_that_could_not_run_is_refused_before_the_instance_is_shut_down(
+    site: Site, step: dict[str, t.Any], expected: str
+) -> None:
+    site.ok("deploy")
+    before = site.node.machine["calls"]
+    assert expected in site.play("service", steps=[step])["msg"]
+    assert (site.state, site.node.machine["calls"]) == ("active", before)
+
+
 def test_media_that_can_not_be_made_fail_the_node(site: Site) -> None:
     site.ok("enroll")
     in_the_way = site.node.folder / "state" / "node01"
