@@ -169,6 +169,7 @@ class Lab:
 
     def boot_in_firmware_order(self, node: str) -> None:
         """Start a machine behind IPMI anew, from what its firmware tries first; a reset would keep QEMU's order."""
+        self.ssh("sync", node=node)  # its SSH host keys are a minute old, and lost with the power where not on the disk
         self.ipmitool(node, "chassis", "bootdev", "none")
         for state in ("off", "on"):
             self.ipmitool(node, "power", state)
