@@ -445,6 +445,19 @@ def test_a_reload_that_failed_is_done_by_the_next_run(server: Server) -> None:
     assert server.play().changed == {0}
 
 
+@pytest.mark.parametrize("name", ["dnsmasq.conf", "dnsmasq.hosts"])
+def test_what_dnsmasq_has_not_read_yet_is_read_by_the_next_run(server: Server, name: str) -> None:
+    server.apply()
+    config, pid = server.folder / "etc" / name, server.pid("dnsmasq")
+    future = time.time() + 5  # as where the file was written, and the run ended before its handler
+    os.utime(config, (future, future))
+    done = server.play()
+    assert (done.code, done.changed) == (0, {1}), done.output
+    assert server.pid("dnsmasq") != pid, "asked to reload, it would not read its configuration"
+    os.utime(config, (1, 1))
+    assert server.play().changed == {0}
+
+
 def test_http_serves_media_in_parts_and_lists_nothing(server: Server) -> None:
     server.apply()
     media = server.web / "node01-token"

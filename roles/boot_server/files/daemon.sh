@@ -34,6 +34,10 @@ wait_until() {
 }
 
 is_ended() { ! is_running; }
+# dnsmasq has its hosts in a file of their own.
+is_stale() { [ "$config" -nt "$pid_file" ] || [ "${config%.conf}.hosts" -nt "$pid_file" ]; }
+# Without workers, as dnsmasq is, a daemon reads its configuration only when it starts.
+fresh_verb() { [ -n "$(children)" ] && echo reload || echo restart; }
 has_new_children() { [ "$(children)" != "$before" ]; }
 
 start() {
@@ -56,8 +60,8 @@ reload() {
 }
 
 is_running && running=true || running=false
-# A reload that failed before is still to be done.
-[ "$verb:$running" != start:true ] || [ ! "$config" -nt "$pid_file" ] || verb=reload
+# A reload or restart that failed before, or was not come to, is still to be done.
+[ "$verb:$running" != start:true ] || ! is_stale || verb=$(fresh_verb)
 [ "$verb" = stop ] || ! $running || ! is_elsewhere || verb=restart
 case $verb:$running in
     start:true | stop:false) exit 0 ;;
