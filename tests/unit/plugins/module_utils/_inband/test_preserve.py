@@ -157,8 +157,9 @@ PRIMARY, BACKUP = 512 + 20, 40 * MIB - 512 + 20
         ([PRIMARY, BACKUP], False, 0),
         ([512, BACKUP], False, 0),
         ([PRIMARY], True, 8 * MIB),
+        ([512, 40 * MIB - 512], True, 0),
     ],
-    ids=["both", "both without MBR", "backup alone", "grown"],
+    ids=["both", "both without MBR", "backup alone", "grown", "MBR alone"],
 )
 @pytest.mark.parametrize("check_mode", [True, False], ids=["check", "write"])
 def test_a_gpt_that_can_not_be_read_is_not_nothing_to_lose(
