@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._verbs import VERBS
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._states.verbs import VERBS
 
 
 def _option(kind: str, description: str, **more: t.Any) -> dict[str, t.Any]:

@@ -18,7 +18,7 @@ import typing as t
 import urllib.request
 from pathlib import Path
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 NODE = "node01"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_progress import get_file_name
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._progress import get_shell_paths
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.progress import get_file_name
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.progress import get_shell_paths
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._job import JobAction, Result, View
 
 _NOT_IN_NAME = ("job", "time_limit")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._progress import (
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.progress import (
     get_file_name,
     get_shell_paths,
 )

@@ -89,9 +89,9 @@ from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible.template import trust_as_template
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _bifrost as bifrost
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _bifrost_files as files
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost_fields import Row
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost import files
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost import rows as bifrost
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost.fields import Row
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
 
 if t.TYPE_CHECKING:

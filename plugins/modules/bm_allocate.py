@@ -164,8 +164,8 @@ error:
   sample: {"type": "InvalidRequestError", "retryable": false, "hint": "Ask for fewer, or make more nodes available."}
 """
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import execute_on_store, run_module
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import allocate
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._runner import execute_on_store, run_module
 
 
 def main() -> None:

@@ -114,8 +114,8 @@ bmc:
       elements: dict
 """
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import run_module
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import bmc_info
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

@@ -140,8 +140,8 @@ diff:
     after: {"boot_device": {"device": "pxe", "persistent": false, "mode": "uefi"}}
 """
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import run_module
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import boot_device
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

@@ -104,11 +104,11 @@ boot_order:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._boot_entry import (
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.boot.entry import (
     DEFAULT_LABEL,
     ensure_boot_entry,
 )
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._module import run
 
 
 def main() -> None:

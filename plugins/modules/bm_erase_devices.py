@@ -335,8 +335,8 @@ error:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase import EraseRequest, erase_devices
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.erase import EraseRequest, erase_devices
 
 METHODS = ["auto", "nvme_sanitize", "nvme_format", "ata_secure_erase", "blkdiscard", "overwrite"]
 

@@ -309,9 +309,9 @@ hardware:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._disks import list_disks
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._hardware import read_hardware
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.disk.disks import list_disks
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.hardware.hardware import read_hardware
 
 
 def main() -> None:

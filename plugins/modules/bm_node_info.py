@@ -345,8 +345,8 @@ inventory:
       sample: [{"variable": "bm_properties.cpus", "declared": 64, "found": 80, "message": "bm_properties.cpus is 64, and the node has 80."}]
 """
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import run_module
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import node_info
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

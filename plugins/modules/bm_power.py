@@ -114,8 +114,8 @@ diff:
   sample: {"before": {"power_state": "power off"}, "after": {"power_state": "power on"}}
 """
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import run_module
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import power
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

@@ -139,8 +139,8 @@ plan:
   type: dict
 """
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import run_module
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import prepare
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

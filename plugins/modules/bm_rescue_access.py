@@ -59,8 +59,10 @@ changes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._module import run
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._rescue_access import ensure_rescue_access
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.rescue_access import (
+    ensure_rescue_access,
+)
 
 
 def main() -> None:

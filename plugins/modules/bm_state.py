@@ -188,8 +188,8 @@ power_error:
   type: str
 """
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import run_module
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import state
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

@@ -64,8 +64,8 @@ powered_off:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._module import run
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._tear_down import tear_down_agent
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.tear_down import tear_down_agent
 
 
 def main() -> None:

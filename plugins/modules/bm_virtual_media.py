@@ -129,8 +129,8 @@ diff:
   sample: {"before": {"media": null}, "after": {"media": "http://192.0.2.1/firmware.iso"}}
 """
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import run_module
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import virtual_media
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

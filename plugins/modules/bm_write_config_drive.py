@@ -91,8 +91,10 @@ partition:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._config_drive import write_config_drive
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.config_drive.config_drive import (
+    write_config_drive,
+)
 
 
 def main() -> None:

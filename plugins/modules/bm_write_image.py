@@ -246,9 +246,9 @@ error:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._module import run
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._source import SourceOptions
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._write_image import ImageRequest, write_image
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.image import ImageRequest, write_image
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.source import SourceOptions
 
 ARGUMENT_SPEC = {
     "url": {"type": "str", "required": True},

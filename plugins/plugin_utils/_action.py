@@ -14,8 +14,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner as owners
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _runner as runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
 
 
 def run_owner() -> str:

@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import renew_reservation
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import (
     BareMetalError,
     InvalidRequestError,
     StepError,
 )
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._runner import renew_reservation
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import run_owner
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._in_band import InBandAction
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".collections"))
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._write_image import ImageRequest, write_image
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.image import ImageRequest, write_image
 
 MIB = 1024 * 1024
 

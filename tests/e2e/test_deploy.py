@@ -14,10 +14,10 @@ from pathlib import Path
 
 import yaml
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _boot_media as boot_media
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._agent import make_key_pair
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot import media as boot_media
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.agent import make_key_pair
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = "http://198.18.77.2:8080"

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 
 
 @dataclasses.dataclass

@@ -19,7 +19,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _contract as contract
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract import check as contract
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,8 +15,8 @@ import io
 import json
 import typing as t
 
-from ._bifrost_fields import Row, is_name, prefix_of
-from ._errors import InvalidRequestError
+from .._errors import InvalidRequestError
+from .fields import Row, is_name, prefix_of
 
 _COLUMNS = {
     "nics[0].mac": "column 1 (MAC address)",

@@ -14,9 +14,9 @@ import dataclasses
 import ipaddress
 import typing as t
 
-from . import _contract as contract
-from ._bifrost_fields import Fields, Row, is_address, is_name, prefix_of
-from ._errors import InvalidRequestError, MissingDependencyError
+from .._contract import check as contract
+from .._errors import InvalidRequestError, MissingDependencyError
+from .fields import Fields, Row, is_address, is_name, prefix_of
 
 Variables = dict[str, t.Any]
 Seen = dict[tuple[str, str], tuple[str, str]]

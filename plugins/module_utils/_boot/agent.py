@@ -21,9 +21,9 @@ except ImportError as exc:
 else:
     CRYPTOGRAPHY_ERROR = None
 
-from ._dependency import require
-from ._errors import InvalidRequestError
-from ._node import Node
+from .._contract.node import Node
+from .._dependency import require
+from .._errors import InvalidRequestError
 
 CONNECT_TIMEOUT = 5
 HOST_KEY_ALIAS = "baremetal-ramdisk"

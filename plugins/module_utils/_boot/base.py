@@ -10,11 +10,11 @@ import abc
 import typing as t
 from pathlib import Path
 
-from .._agent import Connection
+from .._contract.node import Node
 from .._drivers.base import Driver
 from .._errors import InvalidRequestError
-from .._node import Node
-from .._publication import Publication
+from .agent import Connection
+from .publication import Publication
 
 
 class BootInterface(abc.ABC):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .._agent import Connection
 from .._drivers.base import CDROM
 from .._errors import InvalidRequestError
-from .._publication import Publication
+from .agent import Connection
 from .base import BootInterface
+from .publication import Publication
 
 
 class InsertedMedia(BootInterface):

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from .. import _ramdisk as ramdisk
-from .._agent import Connection, make_key_pair
 from .._drivers.base import PXE
 from .._errors import InvalidRequestError
-from .._publication import Publication, check_entry
+from . import ramdisk
+from .agent import Connection, make_key_pair
 from .base import BootInterface
+from .publication import Publication, check_entry
 
 ENTRY = "chain --autofree {url}/boot.ipxe\n"
 """What is found by MAC address; it can be guessed, so it only points to what can't.

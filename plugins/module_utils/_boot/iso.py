@@ -16,7 +16,7 @@ except ImportError as exc:
 else:
     PYCDLIB_ERROR = None
 
-from ._dependency import require
+from .._dependency import require
 
 
 def make_iso(files: t.Mapping[str, bytes], label: str, *, efi_image: str | None = None) -> bytes:

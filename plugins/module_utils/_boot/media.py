@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from . import _ramdisk as ramdisk
-from ._agent import KeyPair
-from ._errors import InvalidRequestError
-from ._iso import make_iso
-from ._node import Node
+from .._contract.node import Node
+from .._errors import InvalidRequestError
+from . import ramdisk
+from .agent import KeyPair
+from .iso import make_iso
 
 FILES = ("kernel", "initrd", "esp")
 """The files of the ramdisk that boot media are made of."""

@@ -15,9 +15,9 @@ import typing as t
 from pathlib import Path
 from urllib.parse import quote
 
-from ._agent import write_secret
-from ._errors import InvalidRequestError
-from ._node import Node
+from .._contract.node import Node
+from .._errors import InvalidRequestError
+from .agent import write_secret
 
 
 class Publication:

@@ -10,10 +10,10 @@ import re
 import typing as t
 from pathlib import Path
 
-from ._agent import KeyPair
-from ._cpio import make_cpio
-from ._errors import InvalidRequestError
-from ._node import Node
+from .._contract.node import Node
+from .._errors import InvalidRequestError
+from .agent import KeyPair
+from .cpio import make_cpio
 
 _WORD = re.compile(r"[A-Za-z0-9_.,:=/@%+~\[\]-]+")
 

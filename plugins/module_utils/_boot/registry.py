@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
+from .._contract.node import Node
 from .._drivers.base import Driver
-from .._node import Node
 from .base import BootInterface
 from .inserted_media import InsertedMedia
 from .ipxe import IPXE

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from . import _ramdisk as ramdisk
-from ._errors import InvalidRequestError
-from ._inband._authenticode import is_signed, programs_in_image
-from ._node import Node
+from .._contract.node import Node
+from .._errors import InvalidRequestError
+from .._inband.boot.authenticode import is_signed, programs_in_image
+from . import ramdisk
 
 HEADER = 1024
 """Bytes of an EFI program that tell whether it is signed."""

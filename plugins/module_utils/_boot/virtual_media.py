@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from .. import _boot_media as boot_media
-from .. import _ramdisk as ramdisk
-from .._agent import Connection, make_key_pair
-from .._authenticode import check_signed
 from .._drivers.base import CDROM, require_virtual_media
-from .._publication import Publication
+from . import media as boot_media
+from . import ramdisk
+from .agent import Connection, make_key_pair
 from .base import BootInterface
+from .publication import Publication
+from .signatures import check_signed
 
 
 class OwnMedia(BootInterface):

@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ._drivers.base import Driver
-from ._node import Node
-from ._record import NodeRecord
-from ._store import Store
-from ._task import Task
+from .._contract.node import Node
+from .._drivers.base import Driver
+from .._store.record import NodeRecord
+from .._store.store import Store
+from .._work.task import Task
 
 Result = dict[str, t.Any]
 

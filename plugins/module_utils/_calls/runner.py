@@ -12,14 +12,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from . import _contract as contract
-from . import _owner as owners
-from ._drivers.registry import connect
-from ._errors import BareMetalError, InvalidRequestError, NodeLockedError
-from ._node import Node, Params
-from ._request import Request, Result, be_silent, state_of
-from ._store import Store
-from ._store_request import StoreRequest
+from .._contract import check as contract
+from .._contract.node import Node, Params
+from .._drivers.registry import connect
+from .._errors import BareMetalError, InvalidRequestError, NodeLockedError
+from .._store import owner as owners
+from .._store.store import Store
+from .request import Request, Result, be_silent, state_of
+from .store_request import StoreRequest
 
 Operation = t.Callable[[Request], Result]
 StoreOperation = t.Callable[[StoreRequest], Result]

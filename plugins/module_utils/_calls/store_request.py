@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ._request import Result
-from ._store import Store
+from .._store.store import Store
+from .request import Result
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ._verbs import VERBS
+from .._states.verbs import VERBS
 
 Spec = dict[str, t.Any]
 

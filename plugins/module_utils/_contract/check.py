@@ -17,9 +17,9 @@ except ImportError as exc:
 else:
     JSONSCHEMA_ERROR = None
 
-from ._dependency import require
-from ._errors import InvalidRequestError
-from ._schema import HOST_VARIABLES
+from .._dependency import require
+from .._errors import InvalidRequestError
+from .schema import HOST_VARIABLES
 
 _SECRET = ("password", "kg_key", "user_data", "vendor_data", "meta_data", "iso")
 

@@ -13,9 +13,9 @@ import os
 import typing as t
 from urllib.parse import urlsplit, urlunsplit
 
-from . import _contract as contract
-from ._errors import InvalidRequestError
-from ._schema import HOST_VARIABLES
+from .._errors import InvalidRequestError
+from . import check as contract
+from .schema import HOST_VARIABLES
 
 Params = t.Mapping[str, t.Any]
 

@@ -11,8 +11,8 @@ import contextlib
 import dataclasses
 import typing as t
 
+from .._contract.node import Node
 from .._errors import BMCConnectionError, BMCResponseError, BMCTimeoutError, UnsupportedOperationError
-from .._node import Node
 from .._wait import wait_until
 
 POWER_ON = "power on"

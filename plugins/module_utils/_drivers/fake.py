@@ -39,7 +39,7 @@ import typing as t
 from pathlib import Path
 
 from .. import _errors as errors
-from .._node import Node
+from .._contract.node import Node
 from . import base
 from .inventory import Inventory, complete
 

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
+from .._contract.node import Node
 from .._errors import InvalidRequestError
-from .._node import Node
 from .base import Driver
 from .fake import FakeDriver
-from .ipmi import IPMIDriver
-from .redfish import RedfishDriver
+from .ipmi.driver import IPMIDriver
+from .redfish.driver import RedfishDriver
 
 DRIVERS: dict[str, type[Driver]] = {"fake": FakeDriver, "ipmi": IPMIDriver, "redfish": RedfishDriver}
 

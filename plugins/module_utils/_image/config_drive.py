@@ -17,10 +17,10 @@ import json
 import typing as t
 import uuid
 
-from ._errors import InvalidRequestError
-from ._fetch import fetch
-from ._iso import make_iso
-from ._node import Node
+from .._boot.iso import make_iso
+from .._contract.node import Node
+from .._errors import InvalidRequestError
+from .fetch import fetch
 
 LABEL = "config-2"
 SIZE_LIMIT = 64 * 1024 * 1024

@@ -12,7 +12,7 @@ import typing as t
 import urllib.error
 import urllib.request
 
-from ._errors import ImageError
+from .._errors import ImageError
 
 TIMEOUT = 30
 """Seconds without an answer."""

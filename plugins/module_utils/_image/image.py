@@ -25,10 +25,10 @@ except ImportError as exc:
 else:
     OSLO_ERROR = None
 
-from ._dependency import require
-from ._errors import ImageError, InvalidRequestError
-from ._fetch import fetch, open_url
-from ._node import Image
+from .._contract.node import Image
+from .._dependency import require
+from .._errors import ImageError, InvalidRequestError
+from .fetch import fetch, open_url
 
 HEAD_BYTES = 512 * 1024
 """How much of the image is looked at: enough for the headers of all known formats."""

@@ -21,8 +21,8 @@ except ImportError as exc:
 else:
     OSLO_ERROR = None
 
-from ._dependency import require
-from ._errors import InvalidRequestError, RootDeviceError
+from .._dependency import require
+from .._errors import InvalidRequestError, RootDeviceError
 
 Disk = t.Mapping[str, t.Any]
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 import typing as t
 
-from .. import _allocation as allocation
-from .. import _task as tasks
-from .._argspec import NODE_SPEC
+from .._calls.request import Result
+from .._calls.store_request import StoreRequest
+from .._contract.argspec import NODE_SPEC
 from .._errors import NodeLockedError
-from .._record import HistoryEntry, NodeRecord
-from .._request import Result
-from .._store_request import StoreRequest
+from .._store import allocation
+from .._store.record import HistoryEntry, NodeRecord
 from .._wait import retry
+from .._work import task as tasks
 
 ARGUMENT_SPEC = {
     "allocation": {"type": "str", "required": True},

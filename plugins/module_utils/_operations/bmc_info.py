@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._argspec import NODE_SPEC
+from .._calls.request import Request, Result, state_of
+from .._contract.argspec import NODE_SPEC
 from .._drivers.base import Driver
-from .._request import Request, Result, state_of
 
 SOURCES: dict[str, t.Callable[[Driver], object]] = {
     "power_state": lambda driver: driver.power.get_power_state(),

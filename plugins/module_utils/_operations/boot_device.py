@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from .._argspec import NODE_SPEC
+from .._calls.request import Request, Result
+from .._contract.argspec import NODE_SPEC
 from .._drivers.base import CDROM, DISK, PXE, BootDevice, ManagementInterface
-from .._request import Request, Result
-from .._single_act import check_free, hold, result_of
+from .._work.single_act import check_free, hold, result_of
 
 NONE = "none"
 """No override: the firmware's own boot order counts."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import _boot_media as boot_media
-from .. import _ramdisk as ramdisk
-from .._agent import KeyPair, make_key_pair, public_key_of, write_secret
-from .._argspec import NODE_SPEC
-from .._authenticode import check_signed
+from .._boot import media as boot_media
+from .._boot import ramdisk
+from .._boot.agent import KeyPair, make_key_pair, public_key_of, write_secret
+from .._boot.signatures import check_signed
+from .._calls.request import Request, Result, state_of
+from .._contract.argspec import NODE_SPEC
 from .._errors import InvalidRequestError
-from .._request import Request, Result, state_of
 
 ARGUMENT_SPEC = {
     **NODE_SPEC,

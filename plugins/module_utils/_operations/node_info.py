@@ -9,13 +9,12 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .. import _inspection as inspection
-from .. import _task as tasks
-from .. import _work as work
-from .._argspec import NODE_SPEC
+from .._calls.request import Request, Result, state_of
+from .._contract.argspec import NODE_SPEC
 from .._errors import InvalidRequestError
-from .._record import NodeRecord
-from .._request import Request, Result, state_of
+from .._store.record import NodeRecord
+from .._work import inspection, work
+from .._work import task as tasks
 
 
 def _record(request: Request, record: NodeRecord) -> Result:

@@ -10,12 +10,12 @@ import contextlib
 import time
 import typing as t
 
-from .. import _task as tasks
-from .._argspec import NODE_SPEC
+from .._calls.request import Request, Result
+from .._contract.argspec import NODE_SPEC
 from .._drivers.base import POWER_OFF, POWER_ON
 from .._errors import BMCError, BMCResponseError, BMCTimeoutError
-from .._request import Request, Result
-from .._single_act import check_free, hold, result_of
+from .._work import task as tasks
+from .._work.single_act import check_free, hold, result_of
 
 
 class Switch(t.NamedTuple):

@@ -9,21 +9,17 @@ from __future__ import annotations
 import base64
 import time
 
-from .. import _config_drive as config_drive
-from .. import _deployment as deployment
-from .. import _out_of_band as out_of_band
-from .. import _plans as plans
-from .. import _states as states
-from .. import _steps as steps
-from .. import _task as tasks
-from .. import _work as work
-from .._agent import Connection, write_secret
-from .._argspec import NODE_SPEC, WORK_SPEC
+from .._boot.agent import Connection, write_secret
 from .._boot.registry import boot_interface
+from .._calls.request import Request, Result, task_result
+from .._contract.argspec import NODE_SPEC, WORK_SPEC
 from .._errors import BareMetalError, InvalidRequestError
-from .._record import NodeRecord
-from .._request import Request, Result, task_result
-from .._verbs import VERBS
+from .._image import config_drive
+from .._states import states
+from .._states.verbs import VERBS
+from .._store.record import NodeRecord
+from .._work import deployment, out_of_band, plans, steps, work
+from .._work import task as tasks
 
 ARGUMENT_SPEC = {**NODE_SPEC, **WORK_SPEC}
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import _root_device as root_device
-from .. import _work as work
-from .._argspec import NODE_SPEC
+from .._calls.request import Request, Result, state_of
+from .._contract.argspec import NODE_SPEC
+from .._contract.node import Node
 from .._errors import StepError
-from .._node import Node
-from .._request import Request, Result, state_of
+from .._image import root_device
+from .._work import work
 
 ARGUMENT_SPEC = {
     **NODE_SPEC,

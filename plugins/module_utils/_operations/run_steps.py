@@ -9,17 +9,14 @@ from __future__ import annotations
 import time
 import typing as t
 
-from .. import _out_of_band as out_of_band
-from .. import _plans as plans
-from .. import _root_device as root_device
-from .. import _steps as steps
-from .. import _task as tasks
-from .. import _verbs as verbs
-from .. import _work as work
-from .._argspec import NODE_SPEC, WORK_SPEC
+from .._calls.request import Request, Result, state_of, task_result
+from .._contract.argspec import NODE_SPEC, WORK_SPEC
 from .._drivers import steps as driver_steps
 from .._errors import InvalidRequestError, InvalidStateError
-from .._request import Request, Result, state_of, task_result
+from .._image import root_device
+from .._states import verbs
+from .._work import out_of_band, plans, steps, work
+from .._work import task as tasks
 
 ARGUMENT_SPEC = {
     **NODE_SPEC,

@@ -10,13 +10,8 @@ import dataclasses
 import time
 import typing as t
 
-from .. import _flags as flags
-from .. import _machine as machine
-from .. import _single_act as single_act
-from .. import _states as states
-from .. import _task as tasks
-from .. import _work as work
-from .._argspec import NODE_SPEC
+from .._calls.request import Request, Result, state_of
+from .._contract.argspec import NODE_SPEC
 from .._errors import (
     BareMetalError,
     BMCTimeoutError,
@@ -25,9 +20,11 @@ from .._errors import (
     NodeLockedError,
     StepError,
 )
-from .._record import HistoryEntry, NodeRecord
-from .._request import Request, Result, state_of
-from .._verbs import Verb
+from .._states import machine, states
+from .._states.verbs import Verb
+from .._store.record import HistoryEntry, NodeRecord
+from .._work import flags, single_act, work
+from .._work import task as tasks
 
 EVENTS = ("abort", "fail", "hold", "manage", "unhold")
 """Events that are no work in themselves; all others belong to the work of a verb, which bm_prepare begins."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import _image as image
-from .. import _task as tasks
-from .._argspec import NODE_SPEC, WORK_SPEC
 from .._boot.registry import boot_interface
-from .._deployment import cleans_first, make_plan, wanted_instance
+from .._calls.request import Request, Result, state_of
+from .._contract.argspec import NODE_SPEC, WORK_SPEC
 from .._errors import BareMetalError, BMCAuthenticationError, BMCConnectionError
-from .._plans import wanted_steps
-from .._request import Request, Result, state_of
-from .._verbs import VERBS, Verb
-from .._work import make_plan as make_work_plan
+from .._image import image
+from .._states.verbs import VERBS, Verb
+from .._work import task as tasks
+from .._work.deployment import cleans_first, make_plan, wanted_instance
+from .._work.plans import wanted_steps
+from .._work.work import make_plan as make_work_plan
 
 ARGUMENT_SPEC = {**NODE_SPEC, **WORK_SPEC}
 

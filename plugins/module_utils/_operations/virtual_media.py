@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 
-from .._argspec import NODE_SPEC
+from .._calls.request import Request, Result
+from .._contract.argspec import NODE_SPEC
 from .._drivers.base import VirtualMediaInterface, require_virtual_media
 from .._errors import BMCError, InvalidRequestError
-from .._request import Request, Result
-from .._single_act import check_free, hold, result_of
+from .._work.single_act import check_free, hold, result_of
 
 INSERTED = "inserted"
 EJECTED = "ejected"

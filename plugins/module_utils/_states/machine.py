@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from . import _states as states
-from ._errors import InvalidStateError
+from .._errors import InvalidStateError
+from . import states
 
 _TABLE = {(row.state, row.event): row for row in states.TRANSITIONS}
 

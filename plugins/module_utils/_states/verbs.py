@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from . import _states as states
+from . import states
 
 Paths = t.Mapping[str, tuple[str, ...]]
 

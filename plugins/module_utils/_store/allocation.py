@@ -14,9 +14,9 @@ import dataclasses
 import random
 import typing as t
 
-from . import _states as states
-from ._errors import InvalidRequestError
-from ._record import NodeRecord
+from .._errors import InvalidRequestError
+from .._states import states
+from .record import NodeRecord
 
 REASONS = {
     "unknown": "never enrolled",

@@ -18,7 +18,7 @@ except ImportError as exc:
 else:
     ALEMBIC_ERROR = None
 
-from ._dependency import require
+from .._dependency import require
 
 
 def _upgrade_0001(op: Operations) -> None:

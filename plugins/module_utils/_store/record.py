@@ -10,7 +10,7 @@ import dataclasses
 import time
 import typing as t
 
-from . import _states as states
+from .._states import states
 
 
 @dataclasses.dataclass

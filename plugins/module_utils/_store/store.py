@@ -22,12 +22,12 @@ except ImportError as exc:
 else:
     SQLALCHEMY_ERROR = None
 
-from . import _migrations as migrations
-from . import _states as states
-from ._dependency import require
-from ._errors import NodeLockedError, StoreError
-from ._record import HistoryEntry, NodeRecord
-from ._wait import retry
+from .._dependency import require
+from .._errors import NodeLockedError, StoreError
+from .._states import states
+from .._wait import retry
+from . import migrations
+from .record import HistoryEntry, NodeRecord
 
 BUSY_TIMEOUT = 30
 """Seconds to wait for another writer of the same SQLite file."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _states as states
-from ._errors import InvalidRequestError
-from ._image import resolve_checksum
-from ._node import Node, digest_of, without_secrets
-from ._record import NodeRecord
-from ._verbs import VERBS, Verb
-from ._work import Plan, check_flags, check_start, state_now
+from .._contract.node import Node, digest_of, without_secrets
+from .._errors import InvalidRequestError
+from .._image.image import resolve_checksum
+from .._states import states
+from .._states.verbs import VERBS, Verb
+from .._store.record import NodeRecord
+from .work import Plan, check_flags, check_start, state_now
 
 REBUILD = VERBS["rebuild"]
 

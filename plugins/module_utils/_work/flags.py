@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _states as states
-from ._errors import InvalidStateError
-from ._record import NodeRecord
-from ._work import state_now
+from .._errors import InvalidStateError
+from .._states import states
+from .._store.record import NodeRecord
+from .work import state_now
 
 Changes = dict[str, tuple[bool, t.Optional[str]]]
 """Flags with their new values and reasons."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ._errors import InvalidRequestError, MissingDependencyError, RootDeviceError
-from ._root_device import GIB, choose, describe
+from .._errors import InvalidRequestError, MissingDependencyError, RootDeviceError
+from .._image.root_device import GIB, choose, describe
 
 Facts = dict[str, t.Any]
 Difference = dict[str, t.Any]

@@ -9,18 +9,16 @@ from __future__ import annotations
 import time
 import typing as t
 
-from . import _image as image
-from . import _inspection as inspection
-from . import _ramdisk_boot as ramdisk_boot
-from . import _states as states
-from . import _work as work
-from ._boot.registry import boot_interface
-from ._drivers import base
-from ._errors import BMCResponseError, BMCTimeoutError, InvalidRequestError, StepError, UnsupportedOperationError
-from ._record import HistoryEntry
-from ._request import Request
-from ._task import Task
-from ._wait import wait_until
+from .._boot.registry import boot_interface
+from .._calls.request import Request
+from .._drivers import base
+from .._errors import BMCResponseError, BMCTimeoutError, InvalidRequestError, StepError, UnsupportedOperationError
+from .._image import image
+from .._states import states
+from .._store.record import HistoryEntry
+from .._wait import wait_until
+from . import inspection, ramdisk_boot, work
+from .task import Task
 
 POWER_OFF_TIMEOUT = 90.0
 """Seconds for the ramdisk to power itself off, before the power is cut."""

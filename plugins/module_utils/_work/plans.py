@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import _deployment as deployment
-from . import _states as states
-from . import _step_lists as step_lists
-from . import _task as tasks
-from . import _work as work
-from ._boot.registry import bmc_calls
-from ._machine import advance
-from ._node import Node
-from ._record import NodeRecord
-from ._request import Request, Result, state_of
-from ._steps import Step
-from ._verbs import VERBS, Verb
+from .._boot.registry import bmc_calls
+from .._calls.request import Request, Result, state_of
+from .._contract.node import Node
+from .._states import states
+from .._states.machine import advance
+from .._states.verbs import VERBS, Verb
+from .._store.record import NodeRecord
+from . import deployment, step_lists, work
+from . import task as tasks
+from .steps import Step
 
 
 def wanted_steps(request: Request, verb: Verb) -> list[Step]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import time
 
-from . import _work as work
-from ._boot.registry import boot_interface
-from ._drivers import base
-from ._errors import BMCError, CallBackTimeoutError, InvalidStateError, UnsupportedOperationError
-from ._request import Request
-from ._task import Task
+from .._boot.registry import boot_interface
+from .._calls.request import Request
+from .._drivers import base
+from .._errors import BMCError, CallBackTimeoutError, InvalidStateError, UnsupportedOperationError
+from . import work
+from .task import Task
 
 PROBE_INTERVAL = 2.0
 """Seconds between two questions whether the ramdisk answers."""

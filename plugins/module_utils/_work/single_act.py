@@ -10,11 +10,11 @@ import contextlib
 import time
 import typing as t
 
-from . import _machine as machine
-from . import _task as tasks
-from ._errors import BareMetalError, NodeLockedError, StoreError
-from ._record import NodeRecord
-from ._request import Request, Result, state_of
+from .._calls.request import Request, Result, state_of
+from .._errors import BareMetalError, NodeLockedError, StoreError
+from .._states import machine
+from .._store.record import NodeRecord
+from . import task as tasks
 
 
 def check_free(request: Request) -> NodeRecord | None:

@@ -11,11 +11,12 @@ import dataclasses
 import typing as t
 from pathlib import Path
 
-from ._contract import guess
-from ._drivers.steps import STEPS as DRIVER_STEPS
-from ._errors import InvalidRequestError
-from ._node import Node
-from ._steps import (
+from .._contract.check import guess
+from .._contract.node import Node
+from .._drivers.steps import STEPS as DRIVER_STEPS
+from .._errors import InvalidRequestError
+from .._states.verbs import Verb
+from .steps import (
     ARGUMENTS,
     BOOT_INSTANCE,
     BOOT_LOADER_SLOTS,
@@ -34,7 +35,6 @@ from ._steps import (
     VARIABLES,
     Step,
 )
-from ._verbs import Verb
 
 Entries = t.Sequence[t.Mapping[str, t.Any]]
 

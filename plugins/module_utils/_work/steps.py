@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ._node import digest_of
+from .._contract.node import digest_of
 
 DONE = "done"
 RUNNING = "running"

@@ -14,14 +14,13 @@ import datetime
 import time
 import typing as t
 
-from . import _machine as machine
-from . import _owner as owners
-from . import _states as states
-from ._errors import BareMetalError, InvalidStateError, NodeInMaintenanceError, NodeLockedError
-from ._node import Node
-from ._record import HistoryEntry, NodeRecord
-from ._store import Store
-from ._verbs import VERBS
+from .._contract.node import Node
+from .._errors import BareMetalError, InvalidStateError, NodeInMaintenanceError, NodeLockedError
+from .._states import machine, states
+from .._states.verbs import VERBS
+from .._store import owner as owners
+from .._store.record import HistoryEntry, NodeRecord
+from .._store.store import Store
 
 _STARTING = frozenset(states.VERBS.values()) | {"rebuild"}
 """Events with which new work starts, so that the last error is of no interest any more."""

@@ -12,12 +12,13 @@ import time
 import typing as t
 from pathlib import Path
 
-from . import _states as states
-from . import _steps as steps
-from ._agent import Connection
-from ._boot.registry import boot_interface
-from ._drivers.base import POWER_OFF
-from ._errors import (
+from .._boot.agent import Connection
+from .._boot.publication import Publication
+from .._boot.registry import boot_interface
+from .._calls.request import Request
+from .._contract.node import Node
+from .._drivers.base import POWER_OFF
+from .._errors import (
     AbortedError,
     BareMetalError,
     BMCAuthenticationError,
@@ -26,13 +27,12 @@ from ._errors import (
     InvalidRequestError,
     InvalidStateError,
 )
-from ._machine import allowed_events
-from ._node import Node
-from ._publication import Publication
-from ._record import NodeRecord
-from ._request import Request
-from ._task import Task, acquire
-from ._verbs import VERBS, Verb
+from .._states import states
+from .._states.machine import allowed_events
+from .._states.verbs import VERBS, Verb
+from .._store.record import NodeRecord
+from . import steps
+from .task import Task, acquire
 
 FAILED = frozenset({states.ERROR, *(state for state in states.TARGETS if state.endswith(" failed"))})
 

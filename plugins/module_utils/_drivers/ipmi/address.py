@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from .._errors import InvalidRequestError
-from .._node import BMC
+from ..._contract.node import BMC
+from ..._errors import InvalidRequestError
 
 PORT = 623
 """UDP port of RMCP (section 13.1.2)."""

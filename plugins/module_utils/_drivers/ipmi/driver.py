@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from .._errors import BMCResponseError, UnsupportedOperationError
-from .._node import Node
-from . import base
-from .ipmi_inspect import IPMIInspect
-from .ipmi_session import Session
+from ..._contract.node import Node
+from ..._errors import BMCResponseError, UnsupportedOperationError
+from .. import base
+from .inspect import IPMIInspect
+from .session import Session
 
 CHASSIS = 0x00
 """Network function of the chassis commands (table 5-1)."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import typing as t
 import uuid
 
-from .._errors import BMCResponseError, UnsupportedOperationError
-from . import base
-from .inventory import Inventory, complete
-from .ipmi_session import Session, parse_fru
+from ..._errors import BMCResponseError, UnsupportedOperationError
+from .. import base
+from ..inventory import Inventory, complete
+from .session import Session, parse_fru
 
 APPLICATION, STORAGE = 0x06, 0x0A
 """Network functions (table 5-1)."""

@@ -27,13 +27,13 @@ else:
     PYGHMI_ERROR = None
     PyghmiSession = pyghmi_session.Session
 
-from .._dependency import require
-from .._errors import BMCConnectionError, BMCResponseError
-from .._node import BMC
-from .._wait import retry
-from .base import Counters
-from .ipmi_address import split_address
-from .ipmi_errors import ONLY_IPMI_15, login_error, malformed, silence, too_short, translate, unreachable
+from ..._contract.node import BMC
+from ..._dependency import require
+from ..._errors import BMCConnectionError, BMCResponseError
+from ..._wait import retry
+from ..base import Counters
+from .address import split_address
+from .errors import ONLY_IPMI_15, login_error, malformed, silence, too_short, translate, unreachable
 
 PRIVILEGE_LEVELS = {"user": 2, "operator": 3, "administrator": 4}
 """Requested maximum privilege level (table 13-9); without one, administrator, or operator where that is refused."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._errors import BMCResponseError, UnsupportedOperationError
-from .._node import Node
-from .._wait import retry, wait_until
-from . import base
-from .redfish_inspect import RedfishInspect
-from .redfish_quirks import Quirk, quirk_of
-from .redfish_session import Session
+from ..._contract.node import Node
+from ..._errors import BMCResponseError, UnsupportedOperationError
+from ..._wait import retry, wait_until
+from .. import base
+from .inspect import RedfishInspect
+from .quirks import Quirk, quirk_of
+from .session import Session
 
 POWER_STATES = {
     "On": base.POWER_ON,

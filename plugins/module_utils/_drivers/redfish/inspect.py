@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._errors import BMCResponseError
-from . import base
-from .inventory import Inventory, complete
-from .redfish_session import Session
+from ..._errors import BMCResponseError
+from .. import base
+from ..inventory import Inventory, complete
+from .session import Session
 
 Document = dict[str, t.Any]
 

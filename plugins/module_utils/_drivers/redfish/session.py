@@ -24,8 +24,9 @@ else:
     SessionAuth = sushy.auth.SessionAuth
     Adapter = HTTPAdapter
 
-from .._dependency import require
-from .._errors import (
+from ..._contract.node import BMC
+from ..._dependency import require
+from ..._errors import (
     BareMetalError,
     BMCAuthenticationError,
     BMCConnectionError,
@@ -33,8 +34,7 @@ from .._errors import (
     InvalidRequestError,
     UnsupportedOperationError,
 )
-from .._node import BMC
-from .base import Counters
+from ..base import Counters
 
 CONNECT_TIMEOUT = 10
 """Seconds for the TCP connection; a silent address fails after three tries."""

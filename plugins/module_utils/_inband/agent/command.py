@@ -17,7 +17,7 @@ import signal
 import subprocess
 import typing as t
 
-from .._errors import StepError
+from ..._errors import StepError
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h

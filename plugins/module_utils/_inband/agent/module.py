@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import BareMetalError
+from ..._errors import BareMetalError
 
 
 class ModuleLike(t.Protocol):

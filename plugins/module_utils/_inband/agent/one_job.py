@@ -12,8 +12,8 @@ import os
 import time
 import typing as t
 
-from .._errors import StepError
-from ._writer_lock import try_lock
+from ..._errors import StepError
+from ..write.writer_lock import try_lock
 
 Result = dict[str, t.Any]
 

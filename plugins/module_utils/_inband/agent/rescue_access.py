@@ -13,9 +13,9 @@ import string
 import typing as t
 from pathlib import Path
 
-from .._errors import InvalidRequestError, StepError
-from ._command import run_command
-from ._target import MARKER, is_ramdisk
+from ..._errors import InvalidRequestError, StepError
+from ..write.target import MARKER, is_ramdisk
+from .command import run_command
 
 _KEYS = "root/.ssh/authorized_keys"
 _SETTINGS = "etc/ssh/sshd_config.d/00-rescue.conf"

@@ -13,10 +13,10 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-from .._errors import InvalidRequestError, StepError
-from ._command import environment, run_command, search_path
-from ._ioctl import flush_buffers
-from ._target import MARKER, is_ramdisk
+from ..._errors import InvalidRequestError, StepError
+from ..disk.ioctl import flush_buffers
+from ..write.target import MARKER, is_ramdisk
+from .command import environment, run_command, search_path
 
 _DELAY_SECONDS = 2  # the module's answer must reach the controller before the network goes
 _POWER_OFF = "systemctl --force poweroff || poweroff -f"

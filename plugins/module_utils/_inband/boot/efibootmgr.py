@@ -10,9 +10,9 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ._command import run_command
-from ._esp import Loader
-from ._partition_table import Partition
+from ..agent.command import run_command
+from ..disk.partition_table import Partition
+from .esp import Loader
 
 _ENTRY = re.compile(r"^Boot([0-9A-Fa-f]{4})(\*?) ([^\t]*)(?:\t(.*))?$", re.MULTILINE)
 _ORDER = re.compile(r"^BootOrder: *([0-9A-Fa-f,]*)", re.MULTILINE)

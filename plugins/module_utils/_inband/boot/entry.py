@@ -11,12 +11,12 @@ import os
 import typing as t
 from pathlib import Path
 
-from .._errors import InvalidRequestError, StepError
-from ._efibootmgr import carry_out, plan, read_entries, to_result
-from ._esp import Loader, find_loader, find_unsigned
-from ._hardware import is_secure_boot
-from ._partition_table import EFI_SYSTEM, Partition, PartitionTable, read_table
-from ._target import MARKER, is_ramdisk
+from ..._errors import InvalidRequestError, StepError
+from ..disk.partition_table import EFI_SYSTEM, Partition, PartitionTable, read_table
+from ..hardware.hardware import is_secure_boot
+from ..write.target import MARKER, is_ramdisk
+from .efibootmgr import carry_out, plan, read_entries, to_result
+from .esp import Loader, find_loader, find_unsigned
 
 DEFAULT_LABEL = "baremetal"
 

@@ -12,10 +12,10 @@ import platform
 import posixpath
 import typing as t
 
-from .._errors import StepError
-from ._authenticode import is_signed
-from ._command import run_binary, run_command
-from ._partition_table import Partition
+from ..._errors import StepError
+from ..agent.command import run_binary, run_command
+from ..disk.partition_table import Partition
+from .authenticode import is_signed
 
 _ARCHITECTURES = {"x86_64": "x64", "aarch64": "aa64", "i386": "ia32", "i686": "ia32", "riscv64": "riscv64"}
 #: In this order, where no BOOT*.CSV tells; the first is where firmware looks by itself (UEFI 2.10, 3.5.1.1).

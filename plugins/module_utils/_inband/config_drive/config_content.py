@@ -10,7 +10,7 @@ import base64
 import binascii
 import zlib
 
-from .._errors import InvalidRequestError
+from ..._errors import InvalidRequestError
 
 LABEL = "config-2"
 #: cloud-init's and Ironic's limit.

@@ -11,14 +11,14 @@ import hashlib
 import typing as t
 from pathlib import Path
 
-from .._errors import StepError
-from ._config_content import LABEL, check_sector_size, decode_content
-from ._config_partition import Place, create_partition, find_place
-from ._disk import Disk, open_disk
-from ._finish import finish, read_disk_table, relocate_backup_gpt
-from ._partition_table import PartitionTable
-from ._target import MARKER, inspect_target
-from ._verify import Digests, split_blocks
+from ..._errors import StepError
+from ..disk.disk import Disk, open_disk
+from ..disk.partition_table import PartitionTable
+from ..write.finish import finish, read_disk_table, relocate_backup_gpt
+from ..write.target import MARKER, inspect_target
+from ..write.verify import Digests, split_blocks
+from .config_content import LABEL, check_sector_size, decode_content
+from .config_partition import Place, create_partition, find_place
 
 _MIB = 1024 * 1024
 

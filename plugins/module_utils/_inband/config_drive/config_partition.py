@@ -9,12 +9,12 @@ from __future__ import annotations
 import struct
 import typing as t
 
-from .._errors import StepError
-from ._command import run_command
-from ._config_content import LABEL, read_label
-from ._disk import Disk
-from ._finish import can_edit_gpt
-from ._partition_table import MBR_SIZE, Partition, PartitionTable
+from ..._errors import StepError
+from ..agent.command import run_command
+from ..disk.disk import Disk
+from ..disk.partition_table import MBR_SIZE, Partition, PartitionTable
+from ..write.finish import can_edit_gpt
+from .config_content import LABEL, read_label
 
 _MIB = 1024 * 1024
 _SGDISK_SECONDS = 60

@@ -14,9 +14,9 @@ import threading
 import time
 import typing as t
 
-from .._errors import StepError
-from ._ioctl import flush_buffers, punch_hole, reread_partition_table, zero_out
-from ._target import Target
+from ..._errors import StepError
+from ..write.target import Target
+from .ioctl import flush_buffers, punch_hole, reread_partition_table, zero_out
 
 BLOCK = 4 * 1024 * 1024
 #: Head and tail of a disk that hold every partition table and boot sector.

@@ -14,8 +14,8 @@ import stat
 import typing as t
 from pathlib import Path
 
-from .._errors import InvalidRequestError
-from ._command import run_command, search_path
+from ..._errors import InvalidRequestError
+from ..agent.command import run_command, search_path
 
 _COLUMNS = "PATH,TYPE,SIZE,MODEL,VENDOR,SERIAL,WWN,ROTA,HCTL,TRAN,RO,RM"
 _BY_PATH = Path("/dev/disk/by-path")

@@ -11,8 +11,8 @@ import typing as t
 import uuid
 import zlib
 
-from .._errors import InvalidRequestError
-from ._partition_table import GPT_ENTRY, GPT_HEADER, GPT_SIGNATURE, Partition
+from ..._errors import InvalidRequestError
+from .partition_table import GPT_ENTRY, GPT_HEADER, GPT_SIGNATURE, Partition
 
 _REVISION = 0x00010000
 _ENTRIES = 128

@@ -12,11 +12,11 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._errors import StepError
-from ._command import run_command, run_tool
-from ._mounts import find_users
-from ._partition_table import read_table
-from ._target import Target
+from ..._errors import StepError
+from ..agent.command import run_command, run_tool
+from ..disk.mounts import find_users
+from ..disk.partition_table import read_table
+from ..write.target import Target
 
 #: File systems that other nodes may have mounted too, as blkid calls them.
 _CLUSTER_SIGNATURES = ("VMFS", "VMFS_volume_member", "gfs", "gfs2", "ocfs", "ocfs2")

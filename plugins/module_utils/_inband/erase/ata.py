@@ -10,8 +10,8 @@ import contextlib
 import re
 from dataclasses import dataclass
 
-from .._errors import StepError
-from ._command import run_command
+from ..._errors import StepError
+from ..agent.command import run_command
 
 #: The user password, from before the erase until its end. A drive that lost power in between is locked with it.
 PASSWORD = "bm-erase"

@@ -10,11 +10,11 @@ import errno
 import os
 from pathlib import Path
 
-from .._errors import StepError
-from ._disk import BLOCK, open_disk
-from ._erase_progress import Tell, say_nothing
-from ._ioctl import discard
-from ._target import Target
+from ..._errors import StepError
+from ..disk.disk import BLOCK, open_disk
+from ..disk.ioctl import discard
+from ..write.target import Target
+from .progress import Tell, say_nothing
 
 _ZEROES = bytes(BLOCK)
 _SLICE = 1024 * 1024 * 1024  # one BLKDISCARD can't be interrupted: keep each short

@@ -14,18 +14,18 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from .._errors import BareMetalError, StepError
-from ._command import run_command
-from ._erase_ata import PasswordLeftError, secure_erase
-from ._erase_block import discard_and_zero, overwrite
-from ._erase_metadata import erase_metadata
-from ._erase_nvme import format_namespace, is_namespace, sanitize
-from ._erase_plan import METADATA, Abilities, Technique
-from ._erase_progress import EraseProgress, Tell
-from ._erase_sample import DIFFERS, SAMPLE, ZEROS, choose_positions, judge, mark_samples, read_samples
-from ._progress import get_run_directory, slug
-from ._target import Target
-from ._writer_lock import writer_lock
+from ..._errors import BareMetalError, StepError
+from ..agent.command import run_command
+from ..write.progress import get_run_directory, slug
+from ..write.target import Target
+from ..write.writer_lock import writer_lock
+from .ata import PasswordLeftError, secure_erase
+from .block import discard_and_zero, overwrite
+from .metadata import erase_metadata
+from .nvme import format_namespace, is_namespace, sanitize
+from .plan import METADATA, Abilities, Technique
+from .progress import EraseProgress, Tell
+from .sample import DIFFERS, SAMPLE, ZEROS, choose_positions, judge, mark_samples, read_samples
 
 Evidence = dict[str, t.Any]
 

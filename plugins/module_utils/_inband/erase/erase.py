@@ -13,20 +13,20 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from .._errors import BareMetalError, InvalidRequestError, StepError
-from ._command import require_tools
-from ._disks import list_disks
-from ._erase_areas import find_cluster_file_systems, find_disk_users
-from ._erase_ata import read_ata_security
-from ._erase_block import can_discard
-from ._erase_disk import Evidence, Job, describe_job, erase_disk
-from ._erase_nvme import find_controller, is_namespace, read_nvme_abilities
-from ._erase_plan import METHODS, Abilities, choose_techniques
-from ._erase_progress import EraseProgress, get_file_name
-from ._erase_select import Choice, choose_disks, find_twins
-from ._one_job import run_once
-from ._progress import get_run_directory
-from ._target import MARKER, inspect_target, is_ramdisk
+from ..._errors import BareMetalError, InvalidRequestError, StepError
+from ..agent.command import require_tools
+from ..agent.one_job import run_once
+from ..disk.disks import list_disks
+from ..write.progress import get_run_directory
+from ..write.target import MARKER, inspect_target, is_ramdisk
+from .areas import find_cluster_file_systems, find_disk_users
+from .ata import read_ata_security
+from .block import can_discard
+from .disk import Evidence, Job, describe_job, erase_disk
+from .nvme import find_controller, is_namespace, read_nvme_abilities
+from .plan import METHODS, Abilities, choose_techniques
+from .progress import EraseProgress, get_file_name
+from .select import Choice, choose_disks, find_twins
 
 if t.TYPE_CHECKING:
     from pathlib import Path

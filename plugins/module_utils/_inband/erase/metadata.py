@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from .._errors import StepError
-from ._command import run_command
-from ._disk import open_disk
-from ._erase_areas import find_signatures, list_areas
-from ._finish import settle
-from ._target import Target
+from ..._errors import StepError
+from ..agent.command import run_command
+from ..disk.disk import open_disk
+from ..write.finish import settle
+from ..write.target import Target
+from .areas import find_signatures, list_areas
 
 #: Zeroed at both ends of the disk and of each partition. The signature that lies deepest is VMFS's, at 2 MiB.
 MARGIN = 4 * 1024 * 1024

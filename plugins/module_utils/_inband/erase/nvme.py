@@ -15,9 +15,9 @@ import typing as t
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .._errors import StepError
-from ._command import run_binary, run_command
-from ._erase_progress import Tell, say_nothing
+from ..._errors import StepError
+from ..agent.command import run_binary, run_command
+from .progress import Tell, say_nothing
 
 _SYS = Path("/sys/class/block")
 _NAMESPACE = re.compile(r"nvme\d+n\d+")

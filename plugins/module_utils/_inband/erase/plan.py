@@ -10,8 +10,8 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from ._erase_ata import AtaSecurity
-    from ._erase_nvme import NvmeAbilities
+    from .ata import AtaSecurity
+    from .nvme import NvmeAbilities
 
 METADATA = "metadata"
 METHODS = ("nvme_sanitize", "nvme_format", "ata_secure_erase", "blkdiscard", "overwrite")

@@ -12,7 +12,7 @@ import threading
 import time
 import typing as t
 
-from ._progress import slug, write_state
+from ..write.progress import slug, write_state
 
 Tell = t.Callable[[float], None]
 """Takes how much of a disk is done, in percent; cheap enough to call for every block."""

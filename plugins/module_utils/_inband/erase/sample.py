@@ -12,9 +12,9 @@ import os
 import random
 import typing as t
 
-from .._errors import StepError
-from ._disk import Disk, open_disk
-from ._target import Target
+from ..._errors import StepError
+from ..disk.disk import Disk, open_disk
+from ..write.target import Target
 
 SAMPLE = 4096
 

@@ -11,7 +11,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from .._errors import InvalidRequestError
+from ..._errors import InvalidRequestError
 
 Disk = dict[str, t.Any]
 

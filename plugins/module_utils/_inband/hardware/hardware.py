@@ -12,11 +12,11 @@ import re
 import typing as t
 from pathlib import Path
 
-from ._lldp import listen
-from ._numa import read_numa
-from ._pci import read_pci
-from ._sysfs import read_value
-from ._target import is_ramdisk
+from ..disk.sysfs import read_value
+from ..write.target import is_ramdisk
+from .lldp import listen
+from .numa import read_numa
+from .pci import read_pci
 
 _DMI = Path("/sys/class/dmi/id")
 _NET = Path("/sys/class/net")

@@ -14,7 +14,7 @@ import struct
 import time
 import typing as t
 
-from .._errors import StepError
+from ..._errors import StepError
 
 Neighbour = dict[str, t.Any]
 

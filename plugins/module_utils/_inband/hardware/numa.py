@@ -10,7 +10,7 @@ import re
 import typing as t
 from pathlib import Path
 
-from ._sysfs import read_value
+from ..disk.sysfs import read_value
 
 _NODES = Path("/sys/devices/system/node")
 _NAME = re.compile(r"node(\d+)$")

@@ -10,7 +10,7 @@ import os
 import typing as t
 from pathlib import Path
 
-from ._sysfs import read_value
+from ..disk.sysfs import read_value
 
 _DEVICES = Path("/sys/bus/pci/devices")
 

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import typing as t
 
-from .._errors import ImageError, InvalidRequestError
+from ..._errors import ImageError, InvalidRequestError
 
 _BROKEN = ("md5", "sha1")  # collisions can be made: they prove nothing about where an image comes from
 _EXAMPLE = "Write it as sha256:0123…, with the output of sha256sum on the file as it is downloaded."

@@ -14,8 +14,8 @@ import typing as t
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
-from .._errors import ImageError
-from ._command import environment, require_tools
+from ..._errors import ImageError
+from ..agent.command import environment, require_tools
 
 COMPRESSIONS = ("none", "gz", "xz", "zst", "bz2")
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ._checksum import Checksum
-from ._decode import decode
-from ._image_format import read_zstd_size
-from ._readahead import Pipeline
-from ._source import Source
+from .checksum import Checksum
+from .decode import decode
+from .image_format import read_zstd_size
+from .readahead import Pipeline
+from .source import Source
 
 _HEAD = 32
 

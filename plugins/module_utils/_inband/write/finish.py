@@ -10,11 +10,11 @@ import contextlib
 import shutil
 import typing as t
 
-from .._errors import BareMetalError, StepError
-from ._command import run_command, search_path
-from ._disk import Disk
-from ._partition_table import PartitionTable, read_gpt, read_table
-from ._preserved import Preserved, reader
+from ..._errors import BareMetalError, StepError
+from ..agent.command import run_command, search_path
+from ..disk.disk import Disk
+from ..disk.partition_table import PartitionTable, read_gpt, read_table
+from .preserved import Preserved, reader
 
 _SETTLE_SECONDS = 30
 _SGDISK_SECONDS = 60

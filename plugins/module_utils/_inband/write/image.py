@@ -13,20 +13,20 @@ import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .._errors import InvalidRequestError
-from ._checksum import Checksum
-from ._command import require_tools
-from ._decode import COMPRESSIONS, detect_compression
-from ._disk import open_disk
-from ._fetch import Fetch
-from ._partition_table import Reader
-from ._preserved import Preserved, find_preserved, reader
-from ._progress import Progress, get_file_name, get_run_directory, slug
-from ._source import SourceOptions, open_source
-from ._target import MARKER, Target, inspect_target
-from ._write_qcow2 import plan_qcow2, write_qcow2
-from ._write_raw import Preserve, Written, plan_raw, write_raw
-from ._writer_lock import writer_lock
+from ..._errors import InvalidRequestError
+from ..agent.command import require_tools
+from ..disk.disk import open_disk
+from ..disk.partition_table import Reader
+from .checksum import Checksum
+from .decode import COMPRESSIONS, detect_compression
+from .fetch import Fetch
+from .preserved import Preserved, find_preserved, reader
+from .progress import Progress, get_file_name, get_run_directory, slug
+from .qcow2 import plan_qcow2, write_qcow2
+from .raw import Preserve, Written, plan_raw, write_raw
+from .source import SourceOptions, open_source
+from .target import MARKER, Target, inspect_target
+from .writer_lock import writer_lock
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import ImageError
-from ._partition_table import PartitionTable, read_table
-from ._qcow2 import read_virtual_size
+from ..._errors import ImageError
+from ..disk.partition_table import PartitionTable, read_table
+from .qcow2_header import read_virtual_size
 
 #: (name, offset, magic): what must not pass for a raw disk. A raw disk begins with a boot sector.
 _MAGICS: tuple[tuple[str, int, bytes], ...] = (

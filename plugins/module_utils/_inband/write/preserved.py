@@ -10,13 +10,13 @@ import hashlib
 import typing as t
 from dataclasses import dataclass
 
-from .._errors import ImageError, InvalidRequestError, StepError
-from ._config_content import LABEL
-from ._disk import BLOCK, SEAL, Disk
-from ._gpt import Ends, add_partitions, make_empty_head
-from ._image_format import too_large
-from ._partition_table import EFI_SYSTEM, Partition, PartitionTable, Reader, has_gpt_remains, read_gpt, read_table
-from ._target import Target
+from ..._errors import ImageError, InvalidRequestError, StepError
+from ..config_drive.config_content import LABEL
+from ..disk.disk import BLOCK, SEAL, Disk
+from ..disk.gpt import Ends, add_partitions, make_empty_head
+from ..disk.partition_table import EFI_SYSTEM, Partition, PartitionTable, Reader, has_gpt_remains, read_gpt, read_table
+from .image_format import too_large
+from .target import Target
 
 _SAMPLE = 1024 * 1024  # of each end of a partition
 

@@ -15,7 +15,7 @@ import tempfile
 import time
 import typing as t
 
-from .._errors import InvalidRequestError
+from ..._errors import InvalidRequestError
 
 _RUN_DIRECTORY = "/run/baremetal-lifecycle"
 _PRIVATE_DIRECTORY = "/tmp/baremetal-lifecycle-"  # with the user's number; a fixed name: the controller looks there

@@ -14,19 +14,19 @@ import time
 import typing as t
 from pathlib import Path
 
-from .._errors import ImageError
-from ._disk import BLOCK, Disk
-from ._fetch import Fetch
-from ._finish import finish, sealed
-from ._image_format import ImageFacts, check_fit, check_whole, inspect_qcow2, inspect_raw
-from ._mounts import get_filesystem_type
-from ._preserved import Preserved
-from ._progress import Progress
-from ._qemu_img import Window, check_info, compare, convert
-from ._readahead import Pipeline
-from ._target import Target
-from ._verify import gather
-from ._write_raw import Preserve, Written, write_head
+from ..._errors import ImageError
+from ..disk.disk import BLOCK, Disk
+from ..disk.mounts import get_filesystem_type
+from .fetch import Fetch
+from .finish import finish, sealed
+from .image_format import ImageFacts, check_fit, check_whole, inspect_qcow2, inspect_raw
+from .preserved import Preserved
+from .progress import Progress
+from .qemu_img import Window, check_info, compare, convert
+from .raw import Preserve, Written, write_head
+from .readahead import Pipeline
+from .target import Target
+from .verify import gather
 
 _IN_MEMORY = ("tmpfs", "ramfs", "rootfs")
 _DIRECT_ALIGNMENT = 4096

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from .._errors import ImageError
+from ..._errors import ImageError
 
 #: Bytes needed to judge an image: the header with its extensions lies in the first cluster.
 HEADER_SIZE = 64 * 1024

@@ -12,8 +12,8 @@ import re
 import subprocess
 import typing as t
 
-from .._errors import ImageError, StepError
-from ._command import command_failed, die_with_parent, environment, require_tools, run_command
+from ..._errors import ImageError, StepError
+from ..agent.command import command_failed, die_with_parent, environment, require_tools, run_command
 
 #: A crafted image must not use up the ramdisk (CVE-2015-5162).
 _ADDRESS_SPACE = 2 * 1024**3

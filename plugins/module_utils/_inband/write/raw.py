@@ -10,16 +10,16 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from .._errors import ImageError
-from ._disk import BLOCK, Disk
-from ._fetch import Fetch
-from ._finish import finish, sealed
-from ._image_format import ImageFacts, check_fit, check_whole, inspect_raw
-from ._preserved import Preserved
-from ._progress import Progress
-from ._readahead import Pipeline
-from ._target import Target
-from ._verify import Block, Digests, split_blocks
+from ..._errors import ImageError
+from ..disk.disk import BLOCK, Disk
+from .fetch import Fetch
+from .finish import finish, sealed
+from .image_format import ImageFacts, check_fit, check_whole, inspect_raw
+from .preserved import Preserved
+from .progress import Progress
+from .readahead import Pipeline
+from .target import Target
+from .verify import Block, Digests, split_blocks
 
 #: Finds what is to be preserved from an image, by its first bytes and its size as far as it is known.
 Preserve = t.Callable[[bytes, int], Preserved]

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 
-from .._errors import ImageError, InvalidRequestError
+from ..._errors import ImageError, InvalidRequestError
 
 _PIECE = 1024 * 1024
 _MAX_PAUSE = 10.0

@@ -12,9 +12,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._errors import InvalidRequestError
-from ._ioctl import get_logical_block_size, is_read_only
-from ._mounts import find_users
+from ..._errors import InvalidRequestError
+from ..disk.ioctl import get_logical_block_size, is_read_only
+from ..disk.mounts import find_users
 
 #: Exists only in the deploy ramdisk. Without it real disks are out of reach, whatever a playbook asks for.
 MARKER = Path("/etc/baremetal-lifecycle-ramdisk")

@@ -11,8 +11,8 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from .._errors import StepError
-from ._disk import BLOCK, Disk
+from ..._errors import StepError
+from ..disk.disk import BLOCK, Disk
 
 _READERS = 4
 _BATCH = 256  # bounds what is queued, whatever the size of the image

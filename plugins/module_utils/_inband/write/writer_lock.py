@@ -15,7 +15,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from .._errors import StepError
+from ..._errors import StepError
 
 _GRACE = 10.0
 _POLL = 0.1

@@ -10,9 +10,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _allocation as allocation
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._record import NodeRecord
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import allocation
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import NodeRecord
 
 WANTED: dict[str, t.Any] = {"resource_class": "compute", "traits": ["CUSTOM_GPU"], "count": 1, "candidates": None}
 

@@ -11,8 +11,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _bifrost as bifrost
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _bifrost_files as files
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost import files
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost import rows as bifrost
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
 
 Json = dict[str, t.Any]

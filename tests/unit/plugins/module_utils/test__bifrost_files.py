@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _bifrost as bifrost
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _bifrost_files as files
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost import files
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost import rows as bifrost
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
 
 CELLS = [

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _contract as contract
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract import check as contract
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
 
 BMC = {"address": "https://192.0.2.1"}

@@ -11,10 +11,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _inspection as inspection
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _root_device as root_device
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.inventory import complete
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import MissingDependencyError
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._image import root_device
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._work import inspection
 
 GIB = 1024**3
 OUT_OF_BAND = complete(

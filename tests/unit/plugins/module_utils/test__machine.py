@@ -10,9 +10,8 @@ import itertools
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _machine as machine
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _states as states
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidStateError
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._states import machine, states
 
 EVENTS = sorted({row.event for row in states.TRANSITIONS})
 TABLE = {(row.state, row.event): row for row in states.TRANSITIONS}

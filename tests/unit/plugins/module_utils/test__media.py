@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _boot_media as boot_media
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _config_drive as config_drive
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._agent import make_key_pair
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot import media as boot_media
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.agent import make_key_pair
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.registry import boot_interface
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.registry import connect
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._image import config_drive
 
 
 def extract(iso: bytes, folder: Path) -> Path:

@@ -10,8 +10,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _root_device as root_device
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError, RootDeviceError
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._image import root_device
 
 GIB = root_device.GIB
 SSD = {

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import renew_reservation
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._runner import renew_reservation
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 
 
 @pytest.mark.parametrize("purpose", ["deploy", "clean"])

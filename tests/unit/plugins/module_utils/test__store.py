@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _migrations as migrations
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError, StoreError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._record import HistoryEntry
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import migrations
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import HistoryEntry
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 from tests.processes import CONTEXT
 
 

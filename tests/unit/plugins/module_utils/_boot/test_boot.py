@@ -16,16 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _agent, _publication
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _ramdisk as ramdisks
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _runner as runner
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot import agent as _agent
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot import publication as _publication
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot import ramdisk as ramdisks
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.publication import Publication
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.registry import BOOT_INTERFACES, boot_interface
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.registry import connect
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import boot_media
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._publication import Publication
 
 MAC = "52:54:00:AA:00:01"
 ENTRY = "ipxe/52-54-00-aa-00-01.ipxe"

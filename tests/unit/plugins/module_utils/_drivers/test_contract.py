@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.inventory import complete
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.registry import DRIVERS, connect
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
 
 LIMITS = {"timeout": 10.0, "power_timeout": 30.0}
 

@@ -11,9 +11,9 @@ import typing as t
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.fake import FakeDriver
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
 
 EMPTY: dict[str, t.Any] = {
     "system": {"vendor": None, "product": None, "serial": None, "uuid": None, "sku": None},

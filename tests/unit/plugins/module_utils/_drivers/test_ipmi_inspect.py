@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import ipmi_inspect
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi import IPMIDriver
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi_session import parse_fru
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi import inspect as ipmi_inspect
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi.driver import IPMIDriver
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi.session import parse_fru
 from tests import ipmi
 
 PRODUCT = ("Supermicro", "SYS-1029P", "SKU-77", "1.0", "S12345")

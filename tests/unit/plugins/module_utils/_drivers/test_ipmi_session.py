@@ -15,11 +15,12 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base, ipmi_session
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi import IPMIDriver
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi_errors import login_error
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi import session as ipmi_session
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi.driver import IPMIDriver
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi.errors import login_error
 from tests.ipmi import IPMIService, Relay
 
 SET_PRIVILEGE_LEVEL, CLOSE_SESSION = (0x06, 0x3B), (0x06, 0x3C)

@@ -11,11 +11,11 @@ import typing as t
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish import RedfishDriver
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish_quirks import quirk_of
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish.driver import RedfishDriver
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish.quirks import quirk_of
 
 
 def make_node(fake_node: t.Any, bmc: dict[str, t.Any]) -> Node:

@@ -16,10 +16,10 @@ import typing as t
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._argspec import NODE_SPEC
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import redfish_session
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish import RedfishDriver
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish import session as redfish_session
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish.driver import RedfishDriver
 
 GIB = 1024**3
 SYSTEM = "/redfish/v1/Systems/1"

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase import EraseRequest, erase_devices
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.module import run
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.erase import EraseRequest, erase_devices
 
 MIB = 1024 * 1024
 SIZE = 40 * MIB

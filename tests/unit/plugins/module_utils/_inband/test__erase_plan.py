@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_ata import AtaSecurity, parse_identify
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_nvme import (
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.ata import AtaSecurity, parse_identify
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.nvme import (
     find_controller,
     find_neighbours,
     is_namespace,
     parse_id_ctrl,
     parse_sanitize_status,
 )
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_plan import (
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.plan import (
     Abilities,
     choose_techniques,
 )

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband import _erase
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase import EraseRequest, erase_devices
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_nvme import parse_sanitize_percent
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_progress import EraseProgress
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase import erase as _erase
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.erase import EraseRequest, erase_devices
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.nvme import parse_sanitize_percent
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.progress import EraseProgress
 
 MIB = 1024 * 1024
 

@@ -11,7 +11,7 @@ import random
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_sample import (
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.sample import (
     SAMPLE,
     choose_positions,
     judge,

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_select import choose_disks
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.select import choose_disks
 
 
 def disk(name: str, serial: str | None = None, wwn: str | None = None) -> dict[str, t.Any]:

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import StepError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase import EraseRequest, erase_devices
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_ata import secure_erase
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._erase_nvme import format_namespace, sanitize
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.ata import secure_erase
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.erase import EraseRequest, erase_devices
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.erase.nvme import format_namespace, sanitize
 
 HDPARM = r"""#!/bin/sh
 # A drive with the security feature set. Its folder holds: password, locked, broken, sticky, hanging, relocking,

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError, StepError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband import _one_job
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._one_job import run_once
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent import one_job as _one_job
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.one_job import run_once
 
 WORKER = """
 import sys, pathlib, time

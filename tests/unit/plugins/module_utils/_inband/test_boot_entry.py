@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError, StepError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._boot_entry import ensure_boot_entry
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._efibootmgr import Plan, parse, plan
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._esp import choose_from_csv, decode_csv
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.boot.efibootmgr import Plan, parse, plan
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.boot.entry import ensure_boot_entry
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.boot.esp import choose_from_csv, decode_csv
 
 NEW = "11111111-2222-3333-4444-555555555555"
 OLD = "99999999-2222-3333-4444-555555555555"

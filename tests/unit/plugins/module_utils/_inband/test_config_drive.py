@@ -20,8 +20,12 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import
     InvalidRequestError,
     StepError,
 )
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._config_content import check_sector_size
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._config_drive import write_config_drive
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.config_drive.config_content import (
+    check_sector_size,
+)
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.config_drive.config_drive import (
+    write_config_drive,
+)
 
 MIB = 1024 * 1024
 

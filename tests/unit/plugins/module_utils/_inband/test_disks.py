@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._disks import (
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.tear_down import tear_down_agent
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.disk.disks import (
     describe,
     list_disks,
     parse_lsblk,
 )
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._hardware import read_hardware
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._tear_down import tear_down_agent
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.hardware.hardware import read_hardware
 
 
 def entry(path: str, kind: str = "disk", size: int = 1000, children: list[dict] | None = None) -> dict:  # type: ignore[type-arg]

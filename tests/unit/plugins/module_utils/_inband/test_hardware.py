@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband import _hardware
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._numa import read_numa
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._pci import read_pci
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.hardware import hardware as _hardware
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.hardware.numa import read_numa
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.hardware.pci import read_pci
 
 BASICS = {
     "architecture", "boot_mode", "cpus", "deployment", "memory_mb", "nics", "ramdisk", "secure_boot", "system",

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import StepError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._lldp import listen, parse_frame
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.hardware.lldp import listen, parse_frame
 
 PREFIX = "bm-test-lldp-"
 HEADER = bytes.fromhex("0180c200000e 5254000000ff 88cc")

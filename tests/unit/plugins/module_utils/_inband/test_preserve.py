@@ -19,9 +19,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import BareMetalError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._config_drive import write_config_drive
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._source import SourceOptions
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._write_image import ImageRequest, write_image
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.config_drive.config_drive import (
+    write_config_drive,
+)
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.image import ImageRequest, write_image
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.source import SourceOptions
 
 MIB = 1024 * 1024
 GUID = "B0A70000-0000-4000-8000-0000000DA7A0"

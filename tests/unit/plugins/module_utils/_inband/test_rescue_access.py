@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError, StepError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._rescue_access import ensure_rescue_access
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.rescue_access import (
+    ensure_rescue_access,
+)
 
 OURS, THEIRS, OTHER = "ssh-ed25519 AAAA ours", "ssh-ed25519 BBBB operator", 'from="10.0.0.1" ssh-ed25519 CCCC other'
 PASSWORD = "let me in: quickly"

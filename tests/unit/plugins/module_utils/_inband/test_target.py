@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._mounts import read_mounts
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._target import inspect_target
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.disk.mounts import read_mounts
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.target import inspect_target
 
 
 def find_root_disk() -> str:

@@ -28,11 +28,11 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import
     InvalidRequestError,
     StepError,
 )
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._disk import open_disk
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._source import SourceOptions
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._target import inspect_target
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._verify import Digests, split_blocks
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._write_image import ImageRequest, write_image
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.disk.disk import open_disk
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.image import ImageRequest, write_image
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.source import SourceOptions
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.target import inspect_target
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.verify import Digests, split_blocks
 
 MIB = 1024 * 1024
 QUICK = SourceOptions(retries=3, timeout=5, pause=0.01)

@@ -13,12 +13,12 @@ import typing as t
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner as owners
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _runner as runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.store_request import StoreRequest
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import allocate
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._record import NodeRecord
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store_request import StoreRequest
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import NodeRecord
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 from tests.processes import CONTEXT
 
 ME = str(owners.current_owner(os.getpid()))

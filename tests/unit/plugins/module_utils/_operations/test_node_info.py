@@ -12,15 +12,15 @@ import typing as t
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner as owners
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _runner as runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import (
     node_info,
     prepare,
     run_steps,
     state,
 )
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 
 ME = str(owners.current_owner(os.getpid()))
 ALL = ["record", "history", "work", "evidence", "inventory"]

@@ -10,11 +10,11 @@ import typing as t
 
 import pytest
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.request import Request
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.registry import connect
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import prepare
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._request import Request
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 
 
 class DyingStore(Store):

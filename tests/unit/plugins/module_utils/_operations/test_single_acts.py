@@ -15,8 +15,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _owner as owners
-from ansible_collections.baremetal.lifecycle.plugins.module_utils import _runner as runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import (
     boot_device,
     power,
@@ -24,7 +23,8 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations im
     run_steps,
     virtual_media,
 )
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 
 ME = str(owners.current_owner(os.getpid()))
 ANOTHER = str(owners.current_owner(os.getppid()))
