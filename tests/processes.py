@@ -13,4 +13,4 @@ MODULE_UTILS = "ansible_collections.baremetal.lifecycle.plugins.module_utils"
 CONTEXT = multiprocessing.get_context("forkserver")
 """Children of a process without threads: a fork of the tests', which has some, may end in a deadlock."""
 
-CONTEXT.set_forkserver_preload([f"{MODULE_UTILS}._store", f"{MODULE_UTILS}._operations.allocate"])
+CONTEXT.set_forkserver_preload([f"{MODULE_UTILS}._store.store", f"{MODULE_UTILS}._operations.allocate"])

@@ -1,4 +1,4 @@
-"""Documentation of the options that all modules of the action group have; mirrors ``_argspec.NODE_SPEC``."""
+"""Documentation of the options that all modules of the action group have; mirrors ``_contract.argspec.NODE_SPEC``."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)

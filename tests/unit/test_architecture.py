@@ -21,21 +21,46 @@ MODULES = sorted((PLUGINS / "modules").glob("*.py"))
 MODULE_UTILS = sorted((PLUGINS / "module_utils").rglob("*.py"))
 
 HOMES = {
-    "sushy": {"redfish_session.py"},
-    "requests": {"redfish_session.py"},
-    "pyghmi": {"ipmi_session.py"},
-    "sqlalchemy": {"_store.py", "_migrations.py"},
-    "alembic": {"_migrations.py"},
-    "jsonschema": {"_contract.py"},
-    "oslo_utils": {"_root_device.py", "_image.py"},
-    "pycdlib": {"_iso.py"},
-    "cryptography": {"_agent.py"},
+    "sushy": {"_drivers/redfish/session.py"},
+    "requests": {"_drivers/redfish/session.py"},
+    "pyghmi": {"_drivers/ipmi/session.py"},
+    "sqlalchemy": {"_store/store.py", "_store/migrations.py"},
+    "alembic": {"_store/migrations.py"},
+    "jsonschema": {"_contract/check.py"},
+    "oslo_utils": {"_image/root_device.py", "_image/image.py"},
+    "pycdlib": {"_boot/iso.py"},
+    "cryptography": {"_boot/agent.py"},
     "tenacity": {"_wait.py"},
 }
 """Each third-party library with the files that may import it: one, or one for each of its separate uses."""
 
+HOUSE = [
+    {"_errors"},
+    {"_dependency"},
+    {"_wait", "_states", "_inband"},
+    {"_contract"},
+    {"_drivers", "_store", "_bifrost"},
+    {"_boot", "_calls"},
+    {"_image"},
+    {"_work"},
+    {"_operations"},
+]
+"""The rooms of module_utils, floor by floor from the ground up: a room imports from floors below it, nothing else."""
+
+MAY_NOT_IMPORT = {
+    "_inband": {"_dependency"},
+    "_states": {"_dependency"},
+    "_store": {"_contract"},
+    "_boot": {"_store", "_bifrost"},
+    "_calls": {"_bifrost"},
+    "_image": {"_store", "_calls", "_bifrost"},
+    "_work": {"_bifrost"},
+    "_operations": {"_bifrost"},
+}
+"""What stands below a room and is none of its business."""
+
 IN_BAND = [
-    *(PLUGINS / "module_utils" / "_inband").glob("*.py"),
+    *(PLUGINS / "module_utils" / "_inband").rglob("*.py"),
     PLUGINS / "module_utils" / "_errors.py",
     *(path for path in MODULES if "_inband" in path.read_text()),
 ]
@@ -49,6 +74,23 @@ NEWER_NAMES = {
 
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+def room(path: Path) -> str:
+    """Return the room of a file of module_utils: its first folder, or the file's own name."""
+    return path.relative_to(PLUGINS / "module_utils").parts[0].removesuffix(".py")
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """Return the rooms that a file imports from, its own one left out."""
+    folders = path.relative_to(PLUGINS / "module_utils").parts[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*folders[: len(folders) + 1 - node.level], *(node.module or "").split(".")]
+            names = [base[0]] if base[0] else [alias.name for alias in node.names]
+            found |= set(names)
+    return found - {room(path)}
 
 
 def imports(path: Path) -> set[str]:
@@ -89,18 +131,47 @@ def test_modules_are_thin(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULE_UTILS, ids=name)
-def test_who_may_import_what(path: Path) -> None:
+def test_who_may_import_which_library(path: Path) -> None:
     found = imports(path)
     roots = {item.split(".")[0] for item in found if not item.startswith(".")}
+    place = str(path.relative_to(PLUGINS / "module_utils"))
     if "ansible" in roots:
-        assert path.name == "_runner.py" or path.parent.name == "_inband"
+        assert place == "_calls/runner.py" or room(path) == "_inband"
     for library, homes in HOMES.items():
         if library in roots:
-            assert path.name in homes, f"{library} belongs into {homes}"
+            assert place in homes, f"{library} belongs into {homes}"
     allowed = set(sys.stdlib_module_names) | set(HOMES) | {"ansible", "ansible_collections"}
     assert roots <= allowed
-    if path.parent.name == "_inband":
+    if room(path) == "_inband":
         assert not roots & set(HOMES), "the ramdisk has the standard library only"
+
+
+@pytest.mark.parametrize("path", MODULE_UTILS, ids=name)
+def test_a_room_imports_what_stands_below_it(path: Path) -> None:
+    below: set[str] = set()
+    for floor in HOUSE:
+        if room(path) in floor:
+            break
+        below |= floor
+    else:
+        raise AssertionError(f"{room(path)} is in no row of HOUSE: give a new room one, here and in the documentation")
+    assert rooms_imported(path) <= below - MAY_NOT_IMPORT.get(room(path), set())
+
+
+def test_the_documentation_has_a_row_for_each_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = set().union(*HOUSE)
+    assert rooms == {room(path) for path in MODULE_UTILS}
+    assert not {name for name in rooms if f"`{name}/`" not in page and f"`{name}.py`" not in page}
+
+
+def test_names_and_tests_show_the_rooms() -> None:
+    for path in MODULE_UTILS:
+        in_a_room = len(path.relative_to(PLUGINS / "module_utils").parts) > 1
+        assert path.name.startswith("_") != in_a_room, f"{name(path)}: the room has the underscore, its files have none"
+    tests = ROOT / "tests" / "unit" / "plugins" / "module_utils"
+    for path in tests.rglob("test_*.py"):
+        assert (PLUGINS / "module_utils" / path.parent.relative_to(tests)).is_dir(), f"{name(path)} mirrors no room"
 
 
 @pytest.mark.parametrize("path", IN_BAND, ids=name)
@@ -112,17 +183,6 @@ def test_what_runs_in_the_ramdisk_needs_no_newer_python_than_it_promises(path: P
             assert not used, f"line {node.lineno}: {called}() has no {', '.join(map(str, used))} in Python 3.9"
         used_name = getattr(node, "attr", getattr(node, "id", getattr(node, "name", "")))
         assert used_name not in NEWER_NAMES, f"{used_name} is not in Python 3.9"
-
-
-def test_drivers_and_store_do_not_know_each_other() -> None:
-    for path in (PLUGINS / "module_utils" / "_drivers").glob("*.py"):
-        assert not any(word in item for item in imports(path) for word in ("_store", "_task", "_operations"))
-    assert not any("_drivers" in item for item in imports(PLUGINS / "module_utils" / "_store.py"))
-
-
-def test_states_and_errors_stand_alone() -> None:
-    for file in ("_states.py", "_errors.py"):
-        assert not any(item.startswith(".") for item in imports(PLUGINS / "module_utils" / file))
 
 
 def test_each_module_of_the_action_group_has_its_action() -> None:

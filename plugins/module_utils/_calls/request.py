@@ -13,7 +13,6 @@ from .._contract.node import Node
 from .._drivers.base import Driver
 from .._store.record import NodeRecord
 from .._store.store import Store
-from .._work.task import Task
 
 Result = dict[str, t.Any]
 
@@ -52,15 +51,4 @@ def state_of(record: NodeRecord | None) -> Result:
         "target_provision_state": record.target_provision_state,
         "power_state": record.power_state,
         "last_error": record.last_error,
-    }
-
-
-def task_result(task: Task, **more: t.Any) -> Result:
-    """Return the result of an operation that held the node."""
-    return {
-        **state_of(task.record),
-        "previous_provision_state": task.previous_provision_state,
-        "transitions": task.transitions,
-        "phases": {name: round(seconds, 3) for name, seconds in task.phases.items()},
-        **more,
     }

@@ -11,7 +11,7 @@ import time
 
 from .._boot.agent import Connection, write_secret
 from .._boot.registry import boot_interface
-from .._calls.request import Request, Result, task_result
+from .._calls.request import Request, Result
 from .._contract.argspec import NODE_SPEC, WORK_SPEC
 from .._errors import BareMetalError, InvalidRequestError
 from .._image import config_drive
@@ -42,7 +42,7 @@ def run(request: Request) -> Result:
         described = _describe(request, task)
         if not plan.needed:
             task.record.power_state = request.driver.power.get_power_state()
-            return task_result(task, changed=described, needed=False, in_band_steps=[])
+            return tasks.task_result(task, changed=described, needed=False, in_band_steps=[])
         same = plan.resume and _is_same(plan, task.record)
         for event in plan.events[:-1]:
             _advance(request, task, event)
@@ -52,7 +52,7 @@ def run(request: Request) -> Result:
         for event in plan.events[-1:]:
             _advance(request, task, event)
         _start(request, task, all_steps, same=same)
-        return task_result(task, changed=True, needed=True, **_what_next(request, task, all_steps, plan))
+        return tasks.task_result(task, changed=True, needed=True, **_what_next(request, task, all_steps, plan))
 
 
 def _describe(request: Request, task: tasks.Task) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from .._calls.request import Request, Result, state_of, task_result
+from .._calls.request import Request, Result, state_of
 from .._contract.argspec import NODE_SPEC, WORK_SPEC
 from .._drivers import steps as driver_steps
 from .._errors import InvalidRequestError, InvalidStateError
@@ -59,7 +59,7 @@ def run(request: Request) -> Result:
         else:
             work.add_counters(task, request)
             task.note("progress", f"{next_step['step']} runs in the ramdisk")
-        return task_result(
+        return tasks.task_result(
             task,
             changed=True,
             next_step=next_step,

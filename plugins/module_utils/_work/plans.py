@@ -21,13 +21,13 @@ from .steps import Step
 
 
 def wanted_steps(request: Request, verb: Verb) -> list[Step]:
-    """Return the steps that the options ask for; see _step_lists.steps_of."""
+    """Return the steps that the options ask for; see step_lists.steps_of."""
     params = request.params
     return step_lists.steps_of(verb, request.node, wanted=params["steps"], in_band=params["in_band"])
 
 
 def plan_for(verb: Verb, node: Node, record: NodeRecord | None) -> work.Plan:
-    """Return what the verb does now; see _work.make_plan and _deployment.make_plan.
+    """Return what the verb does now; see work.make_plan and deployment.make_plan.
 
     An adopted machine counts as the instance that the inventory describes.
     """

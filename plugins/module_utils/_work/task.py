@@ -14,6 +14,7 @@ import datetime
 import time
 import typing as t
 
+from .._calls.request import Result, state_of
 from .._contract.node import Node
 from .._errors import BareMetalError, InvalidStateError, NodeInMaintenanceError, NodeLockedError
 from .._states import machine, states
@@ -188,3 +189,14 @@ def _reserve(store: Store, record: NodeRecord, owner: str, purpose: str, timeout
     if holder not in (None, owner):
         entry = HistoryEntry(node=record.name, event="takeover", owner=owner, message=f"from {holder}")
         store.save(store.get(record.name) or record, owner, entry)
+
+
+def task_result(task: Task, **more: t.Any) -> Result:
+    """Return the result of an operation that held the node."""
+    return {
+        **state_of(task.record),
+        "previous_provision_state": task.previous_provision_state,
+        "transitions": task.transitions,
+        "phases": {name: round(seconds, 3) for name, seconds in task.phases.items()},
+        **more,
+    }

@@ -159,7 +159,7 @@ def make_plan(verb: Verb, node: Node, record: NodeRecord | None) -> Plan:
 
 
 def hold(request: Request, purpose: str) -> t.ContextManager[Task]:
-    """Reserve a node for work; a failure tidies up. See _task.acquire."""
+    """Reserve a node for work; a failure tidies up. See task.acquire."""
     return acquire(
         request.store,
         request.node,
