@@ -26,5 +26,5 @@ for run in first second; do
     ansible-playbook -i inventory.yml baremetal.lifecycle.deploy | tee output
 done
 grep -q 'changed=0 .*failed=0' output
-ansible-doc -t module baremetal.lifecycle.bm_run_steps baremetal.lifecycle.bm_write_image > /dev/null
+ansible-doc -t module baremetal.lifecycle.bm_deploy baremetal.lifecycle.bm_write_image > /dev/null
 ansible-doc -t role baremetal.lifecycle.provision_node > /dev/null

@@ -1,4 +1,4 @@
-"""Runs bm_run_steps in the worker process."""
+"""Runs bm_deploy in the worker process."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import run_steps
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import deploy
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import OperationAction
 
 
 class ActionModule(OperationAction):
     """See the module's documentation."""
 
-    OPERATION = run_steps
+    OPERATION = deploy

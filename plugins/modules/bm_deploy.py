@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: bm_run_steps
+module: bm_deploy
 short_description: Run the steps of a verb's work that go over the BMC
 version_added: 0.1.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
@@ -34,7 +34,7 @@ options:
 
 EXAMPLES = r"""
 - name: Boot the ramdisk and wait for it
-  baremetal.lifecycle.bm_run_steps:
+  baremetal.lifecycle.bm_deploy:
     name: node01
     bmc:
       address: fake:///tmp/node01.json
@@ -109,12 +109,12 @@ work:
 """
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import run_module
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import run_steps
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import deploy
 
 
 def main() -> None:
     """Run the operation as a module: where the task is delegated or asynchronous."""
-    run_module(run_steps.run, run_steps.ARGUMENT_SPEC)
+    run_module(deploy.run, deploy.ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

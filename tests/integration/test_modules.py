@@ -54,7 +54,7 @@ def test_a_module_does_what_the_action_does(site: t.Any, keyword: dict[str, t.An
         site,
         {**bm("validate"), **keyword, "register": "validated"},
         {**bm("prepare"), **keyword, "register": "prepared"},
-        {**bm("run_steps"), **keyword, "register": "deployed"},
+        {**bm("deploy"), **keyword, "register": "deployed"},
         {
             "ansible.builtin.assert": {
                 "that": ["validated.interfaces.power.result", "deployed.provision_state == 'active'"]

@@ -1,4 +1,4 @@
-"""bm_run_steps: run the steps of the work that goes on, up to the next one that Ansible has to run in the ramdisk."""
+"""bm_deploy: run the steps of the work that goes on, up to the next one that Ansible has to run in the ramdisk."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)

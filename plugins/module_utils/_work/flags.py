@@ -1,4 +1,4 @@
-"""Flags that an operator sets on a node: maintenance, protected, retired. What each forbids is in _states/verbs.py and in task.py."""
+"""Flags that an operator sets on a node: maintenance, protected, retired. What each forbids: verbs.py and task.py."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)

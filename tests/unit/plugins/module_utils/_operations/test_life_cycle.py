@@ -15,7 +15,7 @@ import typing as t
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import prepare, run_steps, state, validate
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import deploy, prepare, state, validate
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 
@@ -59,7 +59,7 @@ class Site:
             return prepared
         more: dict[str, t.Any] = {}
         while True:
-            done = self.call(run_steps, owner=owner, verb=verb, **options, **more)
+            done = self.call(deploy, owner=owner, verb=verb, **options, **more)
             if done.get("failed") or done["next_step"] is None:
                 return done
             if done["next_step"]["step"] == until:

@@ -14,9 +14,9 @@ import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import (
+    deploy,
     node_info,
     prepare,
-    run_steps,
     state,
 )
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
@@ -82,7 +82,7 @@ def test_the_work_is_told_while_it_goes_on_and_afterwards(fake_node: t.Any) -> N
     assert (begun["work"]["verb"], begun["work"]["step"]) == ("deploy", "deploy.deploy")
     assert (begun["work"]["phases"], begun["work"]["seconds"]) == ({}, None)
     assert begun["work"]["started_at"] > 0
-    done = call(fake_node, run_steps)
+    done = call(fake_node, deploy)
     told = call(fake_node, node_info)
     assert {key: told["work"][key] for key in done["work"]} == done["work"]
     assert told["work"]["step"] is None

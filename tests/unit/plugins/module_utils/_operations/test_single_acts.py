@@ -18,9 +18,9 @@ import pytest
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import (
     boot_device,
+    deploy,
     power,
     prepare,
-    run_steps,
     virtual_media,
 )
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
@@ -331,7 +331,7 @@ def test_what_a_dead_run_left_can_be_gone_on_with_after_any_act(
     resumed = act(fake_node, prepare, owner=ANOTHER)
     assert (resumed["needed"], resumed["provision_state"]) == (True, "deploying"), resumed
     assert "resume" in events(store)
-    assert act(fake_node, run_steps, owner=ANOTHER)["provision_state"] == "active"
+    assert act(fake_node, deploy, owner=ANOTHER)["provision_state"] == "active"
 
 
 def test_an_act_within_this_runs_own_work_keeps_the_reservation_for_the_work(fake_node: t.Any, store: Store) -> None:
@@ -344,7 +344,7 @@ def test_an_act_within_this_runs_own_work_keeps_the_reservation_for_the_work(fak
     assert (after.reservation, after.reservation_purpose) == (ME, "deploy")
     assert after.reservation_since == before.reservation_since
     assert act(fake_node, power, owner=ANOTHER, state="off")["error"]["type"] == "NodeLockedError"
-    assert act(fake_node, run_steps, owner=ME)["provision_state"] == "active"
+    assert act(fake_node, deploy, owner=ME)["provision_state"] == "active"
 
 
 def test_a_run_that_is_killed_in_the_act_can_be_taken_over(
@@ -364,7 +364,7 @@ def test_a_run_that_is_killed_in_the_act_can_be_taken_over(
     assert left is not None
     assert (left.provision_state, left.reservation) == ("deploying", dead)
     assert act(fake_node, prepare, owner=ANOTHER)["needed"]
-    assert act(fake_node, run_steps, owner=ANOTHER)["provision_state"] == "active"
+    assert act(fake_node, deploy, owner=ANOTHER)["provision_state"] == "active"
 
 
 @pytest.mark.parametrize("lost", [1, 2])
