@@ -21,7 +21,7 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.
 
 WORKER = """
 import sys, pathlib, time
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._one_job import run_once
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.agent.one_job import run_once
 folder = pathlib.Path(sys.argv[1])
 def work():
     (folder / "begun").touch()

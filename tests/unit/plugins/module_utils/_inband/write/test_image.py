@@ -354,7 +354,7 @@ def test_read_back_names_what_differs(disk: Path, image: bytes) -> None:
 
 WRITER = """
 import json, sys
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._write_image import ImageRequest, write_image
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.image import ImageRequest, write_image
 write_image(ImageRequest(**json.loads(sys.argv[1])))
 """
 

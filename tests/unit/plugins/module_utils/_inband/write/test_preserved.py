@@ -256,8 +256,8 @@ def test_wrong_checksum(server: t.Any, image: bytes, disk: Path, tools: t.Any) -
 
 WRITER = """
 import json, os, signal, sys
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband import _disk
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband._write_image import ImageRequest, write_image
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.disk import disk as _disk
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.image import ImageRequest, write_image
 
 left = int(sys.argv[2])
 
