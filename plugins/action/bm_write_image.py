@@ -6,32 +6,11 @@
 
 from __future__ import annotations
 
-import shlex
-
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.progress import (
-    get_file_name,
-    get_shell_paths,
-)
-from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._job import JobAction, Result, View
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._watch import jobs
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._job import JobAction
 
 
 class ActionModule(JobAction):
     """See the module's documentation."""
 
-    ACT = "write_image"
-    TIME_LIMIT = 3600
-    SHOW_SECONDS = 15.0
-    LIMIT_HINT = "the network or the disk is"
-    DIED_HINT = "The disk is not bootable."
-
-    def get_progress_paths(self) -> list[str]:
-        if self._task.args.get("progress_path"):
-            return [shlex.quote(str(self._task.args["progress_path"]))]
-        return get_shell_paths(get_file_name(str(self._task.args.get("device", ""))))
-
-    def describe(self, progress: Result) -> View:
-        done, total, rate = (int(progress.get(key) or 0) >> 20 for key in ("bytes_done", "bytes_total", "rate"))
-        phase = str(progress.get("phase"))
-        percent = 100 * done // total if total else 0
-        amount = f"{percent} %, {done} of {total} MiB" if total else f"{done} MiB"
-        return View(phase, percent, f"{amount}, {rate} MiB/s ({phase})")
+    KIND = jobs.WRITE_IMAGE

@@ -19,6 +19,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.baremetal.lifecycle.plugins.action import bm_erase_devices, bm_write_image
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write import progress as write_progress
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _job
 
 RUNNING = {"started": 1, "finished": 0, "ansible_job_id": "j1.2"}
@@ -108,7 +109,7 @@ class Play:
         action = plugin.ActionModule(task, connection, types.SimpleNamespace(), None, None, None)
         self._patch.setattr(action, "_execute_module", node.execute_module)
         self._patch.setattr(action, "_low_level_execute_command", node.execute_command)
-        self._patch.setattr(plugin, "get_shell_paths", lambda name: [str(node.progress)])
+        self._patch.setattr(write_progress, "get_shell_paths", lambda name: [str(node.progress)])
         self._patch.setattr(_job, "renew_reservation", self._renew)
         self._patch.setattr("time.sleep", node.sleep)
         self._patch.setattr("time.monotonic", lambda: node.now)
