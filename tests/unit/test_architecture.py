@@ -41,7 +41,7 @@ HOUSE = [
     {"_contract"},
     {"_drivers", "_store", "_bifrost"},
     {"_boot", "_calls"},
-    {"_image"},
+    {"_image", "_watch"},
     {"_work"},
     {"_operations"},
 ]
@@ -54,6 +54,7 @@ MAY_NOT_IMPORT = {
     "_boot": {"_store", "_bifrost"},
     "_calls": {"_bifrost"},
     "_image": {"_store", "_calls", "_bifrost"},
+    "_watch": {"_store", "_calls", "_bifrost"},
     "_work": {"_bifrost"},
     "_operations": {"_bifrost"},
 }

@@ -28,6 +28,9 @@ from .._errors import InvalidRequestError
 CONNECT_TIMEOUT = 5
 HOST_KEY_ALIAS = "baremetal-ramdisk"
 
+Address = dict[str, t.Any]
+"""Where a ramdisk answers, as the store keeps it: nothing secret, the key is a path."""
+
 
 class KeyPair(t.NamedTuple):
     """An Ed25519 key pair in OpenSSH's formats."""
@@ -155,31 +158,45 @@ class Connection:
         """Forget the host key of an earlier ramdisk. Idempotent."""
         self.known_hosts.unlink(missing_ok=True)
 
+    def to_address(self) -> Address:
+        """Return this connection as the store keeps it: see ``at``."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {
+            "kind": "ssh",
+            **{name: str(value) if isinstance(value, Path) else value for name, value in fields.items()},
+        }
+
+    @classmethod
+    def at(cls, address: Address) -> Connection:
+        """Return the connection that ``to_address`` has described."""
+        port, pinned = int(address["port"]), bool(address["pinned"])
+        return cls(address["address"], port, Path(address["key"]), Path(address["known_hosts"]), pinned)
+
+    def ssh_command(self, remote: str, *, control_path: str = "none") -> list[str]:
+        """Return the command that runs ``remote``, a line for the ramdisk's shell.
+
+        :param control_path: the socket of a connection that may be there already, and is used then.
+        """
+        fixed = ["ssh", "-F", "none", "-o", "BatchMode=yes", *self.ssh_args, "-o", f"ControlPath={control_path}"]
+        return [*fixed, "-i", str(self.key), "-p", str(self.port), f"root@{self.address}", remote]
+
     def probe(self) -> tuple[bool, str]:
         """Log in once; return whether the ramdisk answered as the one that was booted, and what was seen."""
         if not self.key.exists():
             return False, f"the key {self.key} is not on this controller"
-        command = [
-            "ssh",
-            "-F",
-            "none",
-            "-o",
-            "BatchMode=yes",
-            *self.ssh_args,
-            "-o",
-            "ControlPath=none",
-            "-i",
-            str(self.key),
-        ]
-        command += ["-p", str(self.port), f"root@{self.address}", "true"]
         try:
             # There is no module object here, and ssh(1) is Ansible's own way to the ramdisk.
             done = subprocess.run(  # pylint: disable=ansible-bad-function
-                command, capture_output=True, text=True, timeout=CONNECT_TIMEOUT * 4, check=False
+                self.ssh_command("true"), capture_output=True, text=True, timeout=CONNECT_TIMEOUT * 4, check=False
             )
         except subprocess.TimeoutExpired:
             return False, f"ssh to {self.address} hung"
-        if done.returncode == 0:
-            return True, "it answers"
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        return False, lines[-1].strip() if lines else f"ssh ended with {done.returncode}"
+        return what_ssh_said(done.returncode, done.stderr)
+
+
+def what_ssh_said(code: int, errors: str) -> tuple[bool, str]:
+    """Return whether ssh(1) got through, and what it said."""
+    if code == 0:
+        return True, "it answers"
+    lines = [line for line in errors.splitlines() if line.strip()]
+    return False, lines[-1].strip() if lines else f"ssh ended with {code}"

@@ -248,10 +248,11 @@ class InspectInterface(abc.ABC):
 
 
 class Agent(t.Protocol):
-    """Says whether the deploy ramdisk answers."""
+    """Says whether the ramdisk answers, and what was seen; and where it is, ``kind`` and nothing secret."""
 
-    def probe(self) -> tuple[bool, str]:
-        """Return whether it answers as the one that was booted, and what was seen."""
+    def probe(self) -> tuple[bool, str]: ...
+
+    def to_address(self) -> dict[str, t.Any]: ...
 
 
 class Driver(abc.ABC):

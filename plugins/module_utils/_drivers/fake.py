@@ -11,7 +11,7 @@ that is not there is a machine that is switched off. The file may be edited betw
       "password": "secret",
       "delays": {"set_power_state": 0.5},
       "faults": [{"operation": "insert_media", "error": "BMCResponseError", "message": "busy", "times": 2}],
-      "ramdisk": {"answers": true, "after_probes": 0},
+      "ramdisk": {"answers": true, "after_probes": 0, "after_seconds": 0},
       "calls": ["set_power_state power on"]
     }
 
@@ -51,25 +51,29 @@ NEW_MACHINE: Machine = {"power_state": base.POWER_OFF, "boot_device": None, "med
 class _File:
     """The machine's file, read and written under a lock."""
 
-    def __init__(self, node: Node, counters: base.Counters) -> None:
-        self._node = node
+    def __init__(self, path: str, name: str, password: str | None, counters: base.Counters) -> None:
+        self.path = Path(path).expanduser()
+        self.name = name
+        self._password = password
         self._counters = counters
-        self._path = Path(node.bmc.address.removeprefix("fake://")).expanduser()
 
     @contextlib.contextmanager
-    def operation(self, name: str, change: str | None = None) -> t.Iterator[Machine]:
+    def operation(self, name: str, change: str | None = None, *, asks_bmc: bool = True) -> t.Iterator[Machine]:
         """Open the machine for one operation: count it, delay it, fail it if that is scripted, save it.
 
         :param change: what to note in ``calls``, for an operation that changes something.
+        :param asks_bmc: whether it needs the password; the ramdisk does not.
         """
         self._counters.bmc_requests += 1
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.with_suffix(".lock").open("w", encoding="utf-8") as lock:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_suffix(".lock").open("w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             machine = {**NEW_MACHINE, "calls": [], **self._read()}
             time.sleep(machine.get("delays", {}).get(name, 0))
             try:
-                self._check(machine, name)
+                if asks_bmc:
+                    self._check_password(machine)
+                self._raise_fault(machine, name)
                 yield machine
                 if change:
                     machine["calls"].append(change)
@@ -77,35 +81,37 @@ class _File:
                 self._write(machine)
 
     def _read(self) -> Machine:
-        if not self._path.exists():
+        if not self.path.exists():
             return {}
         try:
-            machine: Machine = json.loads(self._path.read_text(encoding="utf-8"))
+            machine: Machine = json.loads(self.path.read_text(encoding="utf-8"))
         except ValueError as exc:
             raise errors.BMCResponseError(
-                f"The fake machine {self._path} is not JSON: {exc}.",
-                node=self._node.name,
+                f"The fake machine {self.path} is not JSON: {exc}.",
+                node=self.name,
                 hint="Correct or remove the file.",
             ) from exc
         return machine
 
     def _write(self, machine: Machine) -> None:
-        temporary = self._path.with_suffix(".new")
+        temporary = self.path.with_suffix(".new")
         temporary.write_text(json.dumps(machine, indent=2), encoding="utf-8")
-        temporary.replace(self._path)
+        temporary.replace(self.path)
 
-    def _check(self, machine: Machine, name: str) -> None:
+    def _check_password(self, machine: Machine) -> None:
         password = machine.get("password")
-        if password is not None and password != self._node.bmc.password:
+        if password is not None and password != self._password:
             raise errors.BMCAuthenticationError(
-                "The fake BMC refused the credentials.", node=self._node.name, hint="Correct bm_bmc.password."
+                "The fake BMC refused the credentials.", node=self.name, hint="Correct bm_bmc.password."
             )
+
+    def _raise_fault(self, machine: Machine, name: str) -> None:
         for fault in machine.get("faults", []):
             if fault["operation"] == name and fault.get("times", 1) > 0:
                 if "times" in fault:
                     fault["times"] -= 1
                 error = getattr(errors, fault["error"])
-                raise error(fault.get("message", f"A fault of '{name}' was scripted."), node=self._node.name)
+                raise error(fault.get("message", f"A fault of '{name}' was scripted."), node=self.name)
 
 
 class FakePower(base.PowerInterface):
@@ -132,6 +138,7 @@ class FakePower(base.PowerInterface):
                 machine["booted_from"] = override.get("device") or base.DISK
                 machine["boot_device"] = override if override.get("persistent") else None
                 machine["probes"] = 0
+                machine["started_at"] = time.time()
 
 
 class FakeManagement(base.ManagementInterface):
@@ -222,14 +229,24 @@ class FakeAgent:
     def __init__(self, file: _File) -> None:
         self._file = file
 
+    @classmethod
+    def at(cls, address: dict[str, t.Any]) -> FakeAgent:
+        """Return the agent that ``to_address`` has described."""
+        return cls(_File(address["path"], address["node"], None, base.Counters()))
+
+    def to_address(self) -> dict[str, t.Any]:
+        """Return where it is, as the store keeps it."""
+        return {"kind": "fake", "path": str(self._file.path), "node": self._file.name}
+
     def probe(self) -> tuple[bool, str]:
         """Return whether the ramdisk answers, and what was seen."""
-        with self._file.operation("probe") as machine:
-            ramdisk = {"answers": True, "after_probes": 0, **machine.get("ramdisk", {})}
+        with self._file.operation("probe", asks_bmc=False) as machine:
+            ramdisk = {"answers": True, "after_probes": 0, "after_seconds": 0, **machine.get("ramdisk", {})}
             machine["probes"] = machine.get("probes", 0) + 1
             if machine["power_state"] != base.POWER_ON or machine.get("booted_from") in (None, base.DISK):
                 return False, f"the machine is {machine['power_state']}, started from {machine.get('booted_from')}"
-            if not ramdisk["answers"] or machine["probes"] <= ramdisk["after_probes"]:
+            is_early = time.time() - machine.get("started_at", 0) < ramdisk["after_seconds"]
+            if is_early or not ramdisk["answers"] or machine["probes"] <= ramdisk["after_probes"]:
                 return False, "no answer from the fake ramdisk"
             return True, "the fake ramdisk answers"
 
@@ -239,7 +256,7 @@ class FakeDriver(base.Driver):
 
     def __init__(self, node: Node) -> None:
         super().__init__(node)
-        file = _File(node, self.counters)
+        file = _File(node.bmc.address.removeprefix("fake://"), node.name, node.bmc.password, self.counters)
         self.power = FakePower(self, file)
         self.management = FakeManagement(self, file)
         self.virtual_media = FakeVirtualMedia(file)

@@ -1,4 +1,4 @@
-"""bm_deploy: run the steps of the work that goes on, up to the next one that Ansible has to run in the ramdisk."""
+"""bm_deploy: run the steps of the work that goes on, up to where it would wait, needs the ramdisk, or ends."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -11,89 +11,164 @@ import typing as t
 
 from .._calls.request import Request, Result, state_of
 from .._contract.argspec import NODE_SPEC, WORK_SPEC
-from .._drivers import steps as driver_steps
-from .._errors import InvalidRequestError, InvalidStateError
+from .._errors import InvalidRequestError, InvalidStateError, StepError
 from .._image import root_device
 from .._states import verbs
-from .._work import out_of_band, plans, steps, work
+from .._work import out_of_band, plans, preparation, steps, waits, work
 from .._work import task as tasks
 
 ARGUMENT_SPEC = {
     **NODE_SPEC,
     **WORK_SPEC,
+    "waited": {"type": "dict", "default": {}},
     "completed_step": {"type": "str"},
     "step_result": {"type": "dict", "default": {}},
+    "job": {"type": "dict"},
 }
+
+GOES_ON = {"next_step": None, "wait": None, "held": False}
+"""What a result has where nothing of it applies."""
 
 
 def run(request: Request) -> Result:
     """Go on with the work that bm_prepare has started.
 
-    ``completed_step`` says which in-band step has just been done, ``step_result`` what it found. Returns
-    ``next_step``, the in-band step that is to be run now, or None at the end, and ``held`` after a step hold.
+    ``waited`` is what bm_wait has seen; ``completed_step`` says which in-band step has just been done, ``step_result``
+    what it found, or ``job`` what it has started. Returns ``wait``, what is to be waited for; or ``next_step``, the
+    in-band step that is to be run now; or None for both at the end, and ``held`` after a step hold.
 
     :raises InvalidStateError: no work of this verb was started.
     :raises AbortedError: somebody has asked for it.
     :raises BareMetalError: a step failed; the node is in the verb's failed state then.
     """
     if request.check_mode:
-        return {**state_of(request.store.get(request.node.name)), "changed": True, "next_step": None, "held": False}
+        return {**state_of(request.store.get(request.node.name)), "changed": True, **GOES_ON}
     verb = verbs.VERBS[request.params["verb"]]
     with work.hold(request, verb.name) as task:
-        if verb.paths.get(task.record.provision_state) != () or work.verb_of(task) is not verb:
+        if verb not in (work.verb_of(task), work.wanted_verb(task)) or not work.is_begun(task.record):
             raise InvalidStateError(
                 f"Node {request.node.name} is '{task.record.provision_state}', where no '{verb.name}' goes on.",
                 node=request.node.name,
                 hint="Run bm_prepare first.",
             )
-        completed = request.params.get("completed_step")
-        if completed:
-            _complete(request, task, completed)
-        next_step, held = _run_until_in_band(request, task)
-        if held:
-            work.add_counters(task, request)
+        goes_on = {**GOES_ON, **_go_on(request, task)}
+        work.add_counters(task, request)
+        if goes_on["held"]:
             task.process_event("hold", message="bm_state with unhold lets it go on")
             request.report("held: unhold.yml and then this playbook again let it go on")
-        elif next_step is None:
-            _finish(request, task, verb)
-        else:
-            work.add_counters(task, request)
-            task.note("progress", f"{next_step['step']} runs in the ramdisk")
+        elif goes_on["next_step"]:
+            task.note("progress", f"{goes_on['next_step']['step']} runs in the ramdisk")
         return tasks.task_result(
             task,
             changed=True,
-            next_step=next_step,
-            held=held,
+            **goes_on,
             root_device=_root_device(task),
+            connection=preparation.connection_of(request, task),
             work=work.totals(task.record),
         )
 
 
-def _complete(request: Request, task: tasks.Task, key: str) -> None:
-    """Mark an in-band step done, after what belongs to it out of band."""
+def _go_on(request: Request, task: tasks.Task) -> Result:
+    """Take in what has happened since the last call, then run steps; return what is to be done now."""
+    waiting, completed, job = waits.current(task.record), request.params["completed_step"], request.params["job"]
+    if waiting:
+        stopped = _end_wait(request, task, waiting)
+        if stopped is not None:
+            return stopped
+    elif completed:
+        pending = _complete(request, task, completed, out_of_band.AFTER_IN_BAND)
+        if pending:
+            return _wait(request, task, pending)
+    elif job:
+        return _wait(request, task, waits.Wait("job", job["limit"], waits.GO_ON, {"job": job}))
+    return _run_steps(request, task)
+
+
+def _wait(request: Request, task: tasks.Task, wait: waits.Wait) -> Result:
+    waits.begin(request, task, wait)
+    return {"wait": waits.current(task.record)}
+
+
+def _end_wait(request: Request, task: tasks.Task, waiting: Result) -> Result | None:
+    """Return what is to be done where the wait is not over, or is over and asks for more; None to go on with steps.
+
+    :raises BareMetalError: it ends badly.
+    """
+    waited = request.params["waited"]
+    if (waited.get("result") or {}).get("evidence"):
+        out_of_band.keep_evidence(request, task, waited["result"]["evidence"])
+    work.check_abort(request)
+    if waiting["for"] in waits.HOLDABLE and _is_hold_requested(request):
+        waits.forget(task.record)
+        return {"held": True}
+    if not waits.is_over(request, waiting, waited):
+        task.renew()
+        return {"wait": waiting}
+    waits.forget(task.record)
+    if waiting["for"] == "ramdisk":
+        task.record.driver_internal_info["ramdisk_up"] = True
+    if not work.is_at_work(task.record):
+        task.process_event("resume")
     entry = work.current_step(task.record)
+    if entry is None:
+        return None
+    if waiting["then"] == waits.DONE:
+        work.mark(task, entry, steps.DONE, at=waited.get("at"))
+    elif waiting["then"] == waits.COMPLETE:
+        _complete(request, task, entry["step"], out_of_band.AFTER_WAIT)
+    elif waiting["for"] == "job":
+        found = waits.job_result(request, waiting, waited)
+        return {"next_step": _in_band_step(request, task, entry["step"]), "step_result": found}
+    return None
+
+
+def _complete(
+    request: Request, task: tasks.Task, key: str, after: t.Mapping[str, out_of_band.Handler]
+) -> waits.Wait | None:
+    """Mark an in-band step done, after what belongs to it out of band; or return what that has to wait for.
+
+    :raises StepError: it has failed in the ramdisk.
+    """
+    entry, found = work.current_step(task.record), request.params["step_result"]
     if entry is None or entry["step"] != key:
         raise InvalidRequestError(
             f"The step '{key}' is not the current one; that is '{entry and entry['step']}'.",
             node=request.node.name,
             hint="Run the role anew.",
         )
-    if key in out_of_band.AFTER_IN_BAND:
-        out_of_band.AFTER_IN_BAND[key](request, task)
-    work.mark(task, entry, steps.DONE)
+    if found.get("evidence"):
+        out_of_band.keep_evidence(request, task, found["evidence"])
+    if found.get("failed"):
+        error = found.get("error") or {}
+        raise StepError(
+            str(found.get("msg") or "It failed without a message."),
+            node=request.node.name,
+            hint=str(error.get("hint") or ""),
+            retryable=bool(error.get("retryable")),
+        )
+    pending = after[key](request, task) if key in after else None
+    if pending is None:
+        work.mark(task, entry, steps.DONE)
+    return pending
 
 
-def _run_until_in_band(request: Request, task: tasks.Task) -> tuple[dict[str, t.Any] | None, bool]:
-    """Return the in-band step that comes next, None at the end; and whether the work is held."""
+def _run_steps(request: Request, task: tasks.Task) -> Result:
+    """Run steps up to a wait, one that is to be run in the ramdisk, a hold, or the end."""
     by_key = {step.key: step for step in plans.wanted_steps(request, work.verb_of(task))}
     while True:
         task.renew()
         work.check_abort(request)
         if _is_hold_requested(request):
-            return None, True
+            return {"held": True}
         entry = work.current_step(task.record)
         if entry is None:
-            return None, False
+            _finish(request, task)
+            wanted = work.wanted_verb(task)
+            if wanted is work.verb_of(task):
+                return {}
+            preparation.begin(request, task, wanted)
+            by_key = {step.key: step for step in plans.wanted_steps(request, wanted)}
+            continue
         step = by_key.get(entry["step"])
         if step is None:
             raise InvalidRequestError(
@@ -101,44 +176,38 @@ def _run_until_in_band(request: Request, task: tasks.Task) -> tuple[dict[str, t.
                 node=request.node.name,
                 hint="Run the same playbook with the same steps, or abort.",
             )
-        if step.key == steps.TEAR_DOWN_AGENT.key and not out_of_band.is_ramdisk_up(task):
-            _complete(request, task, step.key)  # a step has ended the ramdisk before
-            continue
-        if step.in_band:
-            out_of_band.ensure_ramdisk_is_up(request, task)
+        stopped = _run_step(request, task, step, entry)
+        if stopped is not None:
+            return stopped
+
+
+def _run_step(request: Request, task: tasks.Task, step: steps.Step, entry: Result) -> Result | None:
+    """Run one step, or begin it; return what is to be done now, None where it is done."""
+    if step.key == steps.TEAR_DOWN_AGENT.key and not out_of_band.is_ramdisk_up(task):
+        _complete(request, task, step.key, out_of_band.AFTER_WAIT)  # a step has ended the ramdisk before
+        return None
+    if step.in_band:
+        pending = out_of_band.ensure_ramdisk_is_up(request, task)
+        if pending:
+            return _wait(request, task, pending)
         work.mark(task, entry, steps.RUNNING)
-        if step.in_band:
-            return {"step": step.key, "name": step.step, "tasks": step.tasks}, False
-        held = _run_step(request, task, step)
-        work.mark(task, entry, steps.DONE)
-        if held:
-            return None, True
+        return {"next_step": _in_band_step(request, task, step.key)}
+    work.mark(task, entry, steps.RUNNING)
+    pending = out_of_band.run(request, task, step)
+    if pending:
+        return _wait(request, task, pending)
+    work.mark(task, entry, steps.DONE)
+    return {"held": True} if (step.interface, step.step) == steps.RESERVED["hold"] else None
 
 
-def _run_step(request: Request, task: tasks.Task, step: steps.Step) -> bool:
-    """Run a step over the BMC, or in this run; return whether the work is held now."""
-    if (step.interface, step.step) == steps.RESERVED["hold"]:
-        return True
-    if step.key in out_of_band.OUT_OF_BAND:
-        out_of_band.OUT_OF_BAND[step.key](request, task)
-    elif (step.interface, step.step) == steps.RESERVED["wait"]:
-        out_of_band.wait(request, task, step.args)
-    elif step.interface == "power" and out_of_band.is_ramdisk_up(task):
-        out_of_band.power_with_ramdisk(request, task, step.step)
-    else:
-        _run_driver_step(request, step)
-    return False
-
-
-def _run_driver_step(request: Request, step: steps.Step) -> None:
-    try:
-        driver_steps.STEPS[step.interface, step.step](request.driver, step.args)
-    except TypeError as exc:
-        raise InvalidRequestError(
-            f"The step '{step.key}' does not take these args: {exc}.",
-            node=request.node.name,
-            hint="Correct its args.",
-        ) from exc
+def _in_band_step(request: Request, task: tasks.Task, key: str) -> Result:
+    """Return what is to be run in the ramdisk: a task file of the user's, or a core step with all that it needs."""
+    step = next(step for step in plans.wanted_steps(request, work.verb_of(task)) if step.key == key)
+    told = {"step": step.key, "name": step.step, "tasks": step.tasks}
+    if step.tasks:
+        return told
+    more = {"image": preparation.image_of(request, task), "config_drive": preparation.config_drive_of(request, task)}
+    return {**told, "args": step.args, **(more if step.step == "write_image" else {})}
 
 
 def _is_hold_requested(request: Request) -> bool:
@@ -150,7 +219,8 @@ def _is_hold_requested(request: Request) -> bool:
     return True
 
 
-def _finish(request: Request, task: tasks.Task, verb: verbs.Verb) -> None:
+def _finish(request: Request, task: tasks.Task) -> None:
+    verb = work.verb_of(task)
     files = work.Files(request.node)
     files.publication.remove()
     files.remove_keys()

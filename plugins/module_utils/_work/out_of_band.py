@@ -6,32 +6,54 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 from .._boot.registry import boot_interface
 from .._calls.request import Request
 from .._drivers import base
-from .._errors import BMCResponseError, BMCTimeoutError, InvalidRequestError, StepError, UnsupportedOperationError
+from .._drivers.steps import STEPS as DRIVER_STEPS
+from .._errors import BMCResponseError, InvalidRequestError, UnsupportedOperationError
 from .._image import image
 from .._states import states
 from .._store.record import HistoryEntry
-from .._wait import wait_until
 from . import inspection, ramdisk_boot, work
+from .steps import RESERVED, Step
 from .task import Task
+from .waits import COMPLETE, GO_ON, POWER_OFF_LIMIT, Wait
 
-POWER_OFF_TIMEOUT = 90.0
-"""Seconds for the ramdisk to power itself off, before the power is cut."""
-
-WAIT_INTERVAL = 5.0
-"""Seconds between two looks whether a waiting run is to stop."""
+Handler = t.Callable[[Request, Task], t.Optional[Wait]]
+"""Does something, and returns what has to be waited for before it counts as done."""
 
 
-def _deploy(request: Request, task: Task) -> None:
-    """Step deploy: start the ramdisk and wait for it, or start the media that are the instance, or do nothing."""
-    {"direct": ramdisk_boot.boot_ramdisk, "ramdisk": _boot_instance_media, "noop": lambda *dummy: None}[
-        request.node.deploy_interface
-    ](request, task)
+def run(request: Request, task: Task, step: Step) -> Wait | None:
+    """Run a step over the BMC, or in this run; return what is to be waited for until it is done."""
+    if (step.interface, step.step) == RESERVED["hold"]:
+        return None
+    if step.key in OUT_OF_BAND:
+        return OUT_OF_BAND[step.key](request, task)
+    if (step.interface, step.step) == RESERVED["wait"]:
+        return _pause(request, step.args)
+    if step.interface == "power" and is_ramdisk_up(task):
+        return _power_with_ramdisk(request, task, step.step)
+    try:
+        DRIVER_STEPS[step.interface, step.step](request.driver, step.args)
+    except TypeError as exc:
+        raise InvalidRequestError(
+            f"The step '{step.key}' does not take these args: {exc}.",
+            node=request.node.name,
+            hint="Correct its args.",
+        ) from exc
+    return None
+
+
+def _deploy(request: Request, task: Task) -> Wait | None:
+    """Step deploy: start the ramdisk, or start the media that are the instance, or do nothing."""
+    ways: dict[str, Handler] = {
+        "direct": ramdisk_boot.boot_ramdisk,
+        "ramdisk": _boot_instance_media,
+        "noop": lambda *dummy: None,
+    }
+    return ways[request.node.deploy_interface](request, task)
 
 
 def _boot_instance_media(request: Request, task: Task) -> None:
@@ -50,39 +72,33 @@ def is_ramdisk_up(task: Task) -> bool:
     return bool(task.record.driver_internal_info.get("ramdisk_up"))
 
 
-def ensure_ramdisk_is_up(request: Request, task: Task) -> None:
-    """Start the ramdisk again, where a step has ended it."""
-    if not is_ramdisk_up(task):
-        task.note("ramdisk", "started again: a step has ended it")
-        ramdisk_boot.boot_ramdisk(request, task)
+def ensure_ramdisk_is_up(request: Request, task: Task) -> Wait | None:
+    """Start the ramdisk again, where a step has ended it; return the wait for it."""
+    if is_ramdisk_up(task):
+        return None
+    task.note("ramdisk", "started again: a step has ended it")
+    return ramdisk_boot.boot_ramdisk(request, task, then=GO_ON)
 
 
-def power_with_ramdisk(request: Request, task: Task, step: str) -> None:
+def _power_with_ramdisk(request: Request, task: Task, step: str) -> Wait | None:
     """Steps power_on, power_off and reboot while the ramdisk runs: it is started again, not the disk."""
+    if step == "reboot":
+        return ramdisk_boot.boot_ramdisk(request, task)
     if step == "power_off":
         request.driver.power.set_power_state(base.POWER_OFF)
         task.record.power_state = base.POWER_OFF
         task.record.driver_internal_info["ramdisk_up"] = False
-    elif step == "reboot":
-        ramdisk_boot.boot_ramdisk(request, task)
+    return None
 
 
-def wait(request: Request, task: Task, args: t.Mapping[str, t.Any]) -> None:
-    """Step wait: let ``seconds`` pass, keeping the reservation.
-
-    :raises AbortedError: somebody has asked for it.
-    """
+def _pause(request: Request, args: t.Mapping[str, t.Any]) -> Wait:
+    """Step wait: let ``seconds`` pass."""
     seconds = args.get("seconds")
     if not isinstance(seconds, (int, float)) or seconds < 0:
         raise InvalidRequestError(
             "The step 'wait' needs its seconds.", node=request.node.name, hint="Give it args: {seconds: 60}."
         )
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        request.report(f"wait: {left:.0f} s are left")
-        time.sleep(min(left, WAIT_INTERVAL))
-        task.renew()
-        work.check_abort(request)
+    return Wait("pause", float(seconds))
 
 
 def _set_instance_boot(request: Request, task: Task) -> None:
@@ -114,17 +130,19 @@ def _boot_from_disk(request: Request, task: Task) -> None:
             task.note("boot device", f"left to the firmware's boot entries: {again.message}")
 
 
-def _await_power_off(request: Request, task: Task) -> None:
-    """After tear_down_agent: the ramdisk powers itself off; one that hangs is cut off, its disks are flushed."""
-    power = request.driver.power
-    if request.driver.agent is None:
-        try:
-            request.report("tear_down_agent: waiting for the ramdisk to power off")
-            limit = min(POWER_OFF_TIMEOUT, request.node.bmc.power_timeout)
-            wait_until(power.get_power_state, base.POWER_OFF, what="power state", node=request.node.name, timeout=limit)
-        except BMCTimeoutError as exc:
-            task.note("power", f"cut: {exc.message}")
-    power.set_power_state(base.POWER_OFF)
+def _await_power_off(request: Request, task: Task) -> Wait | None:
+    """After tear_down_agent: the ramdisk powers itself off."""
+    if request.driver.agent is not None:
+        _ramdisk_is_down(request, task)
+        return None
+    limit = min(POWER_OFF_LIMIT, request.node.bmc.power_timeout)
+    return Wait("power_off", limit, COMPLETE)
+
+
+def _ramdisk_is_down(request: Request, task: Task) -> None:
+    """After its power-down; one that hangs is cut off, its disks are flushed."""
+    if request.driver.power.set_power_state(base.POWER_OFF):
+        task.note("power", "cut")
     task.record.power_state = base.POWER_OFF
     task.record.driver_internal_info["ramdisk_up"] = False
     if work.verb_of(task).kind != "deploy":
@@ -198,18 +216,12 @@ def _tear_down_instance(request: Request, task: Task) -> None:
     task.note("tear down", "instance powered off, nothing of it left on BMC and boot server")
 
 
-def _keep_evidence(request: Request, task: Task) -> None:
-    """After an erase: keep its evidence, also where it has failed.
-
-    :raises StepError: a disk could not be erased.
-    """
-    found = request.params["step_result"]
+def keep_evidence(request: Request, task: Task, evidence: list[dict[str, t.Any]]) -> None:
+    """Keep the evidence of an erase, also of one that has failed."""
     entry = work.current_step(task.record) or {}
-    for disk in found.get("evidence", []):
+    for disk in evidence:
         request.store.add_evidence(request.node.name, str(entry.get("step")), disk)
-    task.note("evidence", f"{len(found.get('evidence', []))} disks")
-    if found.get("failed"):
-        raise StepError(str(found.get("msg")), node=request.node.name, hint=str(found.get("hint") or ""))
+    task.note("evidence", f"{len(evidence)} disks")
 
 
 def _keep_facts(request: Request, task: Task) -> None:
@@ -242,8 +254,6 @@ def _rescued(request: Request, dummy: Task) -> None:
     boot_interface(request.node, request.driver).clean_up(work.Files(request.node).publication.url)
 
 
-Handler = t.Callable[[Request, Task], None]
-
 RAMDISK_STARTS = frozenset({"deploy.deploy", "deploy.start_ramdisk"})
 """Steps that start the ramdisk."""
 
@@ -261,13 +271,13 @@ OUT_OF_BAND: dict[str, Handler] = {
 AFTER_IN_BAND: dict[str, Handler] = {
     "deploy.prepare_instance_boot": _set_instance_boot,
     "deploy.tear_down_agent": _await_power_off,
-    "deploy.erase_devices_metadata": _keep_evidence,
-    "deploy.erase_devices_express": _keep_evidence,
-    "deploy.erase_devices": _keep_evidence,
     "deploy.inspect": _keep_facts,
     "deploy.rescue": _rescued,
 }
 """What follows when a core step was done in the ramdisk."""
+
+AFTER_WAIT: dict[str, Handler] = {"deploy.tear_down_agent": _ramdisk_is_down}
+"""What follows when what a core step had to wait for is over."""
 
 LEAVING: dict[str, Handler] = {states.VERIFYING: _verify_access, states.DELETING: _tear_down_instance}
 """What is done in a state on the way to a verb's work, before it is left."""

@@ -35,6 +35,7 @@ class Task:
         self.previous_provision_state = record.provision_state
         self.transitions: list[str] = []
         self.phases: dict[str, float] = {}
+        self.counted: dict[str, int] = {}
         self._store = store
         self._owner = owner
         self._timeout = timeout
@@ -121,7 +122,8 @@ def acquire(
     :raises NodeLockedError: another live run holds it; nothing was touched.
     """
     record = store.ensure_node(node.name, node.driver)
-    if not in_maintenance:
+    if not in_maintenance and record.maintenance:
+        store.release(node.name, owner)  # what this run has begun is left for whoever clears it
         check_maintenance(record)
     _reserve(store, record, owner, purpose, timeout)
     task = Task(store, store.get(node.name) or record, owner, timeout)

@@ -181,14 +181,18 @@ def current_step(record: NodeRecord) -> dict[str, t.Any] | None:
     return next((entry for entry in record.steps if entry["status"] != steps.DONE), None)
 
 
-def mark(task: Task, entry: dict[str, t.Any], status: str) -> None:
-    """Write down how far a step is; done comes with its seconds."""
+def mark(task: Task, entry: dict[str, t.Any], status: str, *, at: float | None = None) -> None:
+    """Write down how far a step is; done comes with its seconds.
+
+    :param at: when that was, in seconds since the epoch; None for now.
+    """
+    now = at or time.time()
     entry["status"] = status
     if status == steps.RUNNING:
-        entry["started_at"] = time.time()
+        entry["started_at"] = now
         task.note("step", f"{entry['step']} started")
     elif status == steps.DONE:
-        seconds = round(time.time() - entry.pop("started_at", time.time()), 3)
+        seconds = round(max(0.0, now - entry.pop("started_at", now)), 3)
         entry["seconds"] = seconds
         task.phases[entry["step"]] = seconds
         task.note("step", f"{entry['step']} done", seconds=seconds)
@@ -208,10 +212,12 @@ def check_abort(request: Request) -> None:
 
 
 def add_counters(task: Task, request: Request) -> None:
-    """Add what this call did to the BMC to the work's own counters."""
-    info = task.record.driver_internal_info
-    info["bmc_requests"] = info.get("bmc_requests", 0) + request.driver.counters.bmc_requests
-    info["power_ons"] = info.get("power_ons", 0) + request.driver.counters.power_ons
+    """Add what this call did to the BMC, since it was last added, to the work's own counters."""
+    info, counted = task.record.driver_internal_info, task.counted
+    for name in ("bmc_requests", "power_ons"):
+        done = getattr(request.driver.counters, name)
+        info[name] = info.get(name, 0) + done - counted.get(name, 0)
+        counted[name] = done
 
 
 def totals(record: NodeRecord) -> dict[str, t.Any]:
@@ -263,3 +269,20 @@ def end_event(verb: Verb, record: NodeRecord) -> str:
 def verb_of(task: Task) -> Verb:
     """Return the verb of the work that goes on."""
     return VERBS[str(task.record.driver_internal_info["verb"])]
+
+
+def wanted_verb(task: Task) -> Verb:
+    """Return the verb that was asked for: cleaning may come before it."""
+    return VERBS[str(task.record.driver_internal_info.get("wanted_verb") or task.record.driver_internal_info["verb"])]
+
+
+def is_at_work(record: NodeRecord) -> bool:
+    """Say whether a node is in the state in which its verb's work is done, not in the one in which it waits."""
+    verb = VERBS.get(str(record.driver_internal_info.get("verb")))
+    return verb is not None and verb.paths.get(record.provision_state) == ()
+
+
+def is_begun(record: NodeRecord) -> bool:
+    """Say whether a node is in the middle of its verb's work, waiting or not."""
+    verb = VERBS.get(str(record.driver_internal_info.get("verb")))
+    return verb is not None and verb.paths.get(record.provision_state) in GOES_ON
