@@ -25,15 +25,30 @@ MAX_INTERVAL = 5.0
 """Seconds between two looks, in a wait that has become long."""
 
 
-def retry(function: t.Callable[[], T], *, on: tuple[type[Exception], ...], attempts: int = 3, wait: float = 1.0) -> T:
-    """Call ``function`` until it succeeds, at most ``attempts`` times, with growing, jittered pauses.
+def retry(
+    function: t.Callable[[], T],
+    *,
+    on: tuple[type[Exception], ...],
+    when: t.Callable[[Exception], bool] = lambda dummy: True,
+    attempts: int = 3,
+    seconds: float | None = None,
+    wait: float = 1.0,
+) -> T:
+    """Call ``function`` until it succeeds, with growing, jittered pauses; the last error is raised.
 
-    Only errors of the classes ``on`` that call themselves retryable are tried again; the last one is raised.
+    Only errors of the classes ``on`` that call themselves retryable are tried again.
+
+    :param when: says of such an error whether it is tried again.
+    :param attempts: the limit, unless ``seconds`` is given.
+    :param seconds: the limit: no attempt begins later.
+    :param wait: seconds of the first pause; they grow to eight times as much.
     """
     require("tenacity", TENACITY_ERROR)
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(lambda exc: isinstance(exc, on) and getattr(exc, "retryable", True)),
-        stop=tenacity.stop_after_attempt(attempts),
+        retry=tenacity.retry_if_exception(
+            lambda exc: isinstance(exc, on) and getattr(exc, "retryable", True) and when(exc)
+        ),
+        stop=tenacity.stop_after_attempt(attempts) if seconds is None else tenacity.stop_after_delay(seconds),
         wait=tenacity.wait_exponential_jitter(multiplier=wait, max=wait * 8, jitter=wait),
         reraise=True,
     )

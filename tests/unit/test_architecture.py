@@ -24,7 +24,7 @@ HOMES = {
     "sushy": {"_drivers/redfish/session.py"},
     "requests": {"_drivers/redfish/session.py"},
     "pyghmi": {"_drivers/ipmi/session.py"},
-    "sqlalchemy": {"_store/store.py", "_store/migrations.py"},
+    "sqlalchemy": {"_store/database.py", "_store/statements.py", "_store/migrations.py"},
     "alembic": {"_store/migrations.py"},
     "jsonschema": {"_contract/check.py"},
     "oslo_utils": {"_image/root_device.py", "_image/image.py"},

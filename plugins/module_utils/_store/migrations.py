@@ -19,6 +19,7 @@ else:
     ALEMBIC_ERROR = None
 
 from .._dependency import require
+from .._errors import StoreError
 
 
 def _upgrade_0001(op: Operations) -> None:
@@ -99,14 +100,12 @@ class _Step:
         self.upgrade = lambda: function(op)
 
 
-def current_revision(connection: sa.Connection) -> str | None:
-    """Return the revision of the database, None where it is new."""
-    require("alembic", ALEMBIC_ERROR)
-    return MigrationContext.configure(connection).get_current_revision()
-
-
 def upgrade(connection: sa.Connection) -> None:
-    """Bring the database to the newest revision, inside the connection's transaction; one run at a time."""
+    """Bring the database to the newest revision, inside the connection's transaction; one run at a time.
+
+    :raises StoreError: a newer version of the collection has made it.
+    """
+    require("alembic", ALEMBIC_ERROR)
     if connection.dialect.name == "postgresql":  # SQLite's transaction has locked the whole file
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
     names = list(REVISIONS)
@@ -115,6 +114,12 @@ def upgrade(connection: sa.Connection) -> None:
     revision_map.get_revisions("heads")  # links the chain
 
     def plan(heads: t.Sequence[str], context: MigrationContext) -> t.Iterator[RevisionStep]:
+        if not set(heads) <= set(names):
+            raise StoreError(
+                f"The store's revision {', '.join(heads)} is that of a newer collection; this one knows {HEAD}.",
+                hint="Use the same version of the collection on all controllers.",
+                retryable=False,
+            )
         done = names.index(heads[0]) + 1 if heads else 0
         for revision in revisions[done:]:
             revision.module = _Step(Operations(context), REVISIONS[str(revision.revision)])

@@ -19,6 +19,7 @@ class NodeRecord:
 
     ``steps``: those of the work that goes on, or was done last. ``inventory``: what an inspection has found.
     ``allocation``: for whom an available node is kept. ``requested``: abort or hold, for the run that holds it.
+    ``reservation_expired``: whether the reservation had expired when this was read, by the store's clock; not saved.
     """
 
     name: str
@@ -50,6 +51,20 @@ class NodeRecord:
     requested_by: str | None = None
     created_at: float = dataclasses.field(default_factory=time.time)
     provision_updated_at: float = dataclasses.field(default_factory=time.time)
+    reservation_expired: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Glance:
+    """What somebody wants to know of many nodes again and again: cheap to read. Fields as in ``NodeRecord``."""
+
+    name: str
+    provision_state: str
+    reservation: str | None
+    requested: str | None
+    requested_by: str | None
+    maintenance: bool
+    maintenance_reason: str | None
 
 
 @dataclasses.dataclass(frozen=True)

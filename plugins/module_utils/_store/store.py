@@ -7,231 +7,206 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import sqlite3
+import itertools
 import time
 import typing as t
-from pathlib import Path
 
-try:
-    import sqlalchemy as sa
-    from sqlalchemy import event
-    from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
-except ImportError as exc:
-    SQLALCHEMY_ERROR: ImportError | None = exc
-else:
-    SQLALCHEMY_ERROR = None
-
-from .._dependency import require
 from .._errors import NodeLockedError, StoreError
 from .._states import states
-from .._wait import retry
-from . import migrations
-from .record import HistoryEntry, NodeRecord
-
-BUSY_TIMEOUT = 30
-"""Seconds to wait for another writer of the same SQLite file."""
+from .database import Database
+from .record import Glance, HistoryEntry, NodeRecord
+from .statements import COLUMNS, RESERVATION, SAVED
 
 ALLOCATION_LOCK_KEY = 0x626D616C
 """Advisory lock of PostgreSQL that stands for all allocations ("bmal")."""
 
-_RESERVATION = ("reservation", "reservation_purpose", "reservation_since", "reservation_expires")
-_ALLOCATION = ("allocation", "allocated_at")
-_REQUEST = ("requested", "requested_by")
-_NOT_SAVED = frozenset({*_RESERVATION, *_ALLOCATION, *_REQUEST})
-"""Columns that others than the holder of the reservation write, each by an UPDATE of its own."""
-
-
-def _engine(url: str) -> sa.Engine:
-    try:
-        engine = sa.create_engine(
-            url, **({"connect_args": {"timeout": BUSY_TIMEOUT}} if url.startswith("sqlite") else {})
-        )
-    except (ArgumentError, ImportError) as exc:
-        raise StoreError(
-            f"The store '{_without_password(url)}' can't be used: {exc}.",
-            hint="Set bm_store to an SQLAlchemy URL such as sqlite:////var/lib/baremetal/store.db.",
-            retryable=False,
-        ) from exc
-    if engine.dialect.name == "sqlite":
-        if engine.url.database:
-            Path(engine.url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
-    return engine
-
-
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    return f"{head.partition('://')[0]}://***@{tail}" if at else url
-
-
-def _set_up_sqlite(connection: t.Any, dummy: t.Any) -> None:
-    connection.isolation_level = None  # SQLAlchemy's begin event opens the transactions
-    # The change to WAL fails at once where another run is just making it, in spite of the busy timeout.
-    retry(lambda: connection.execute("PRAGMA journal_mode=WAL"), on=(sqlite3.OperationalError,), attempts=20, wait=0.02)
-    connection.execute("PRAGMA synchronous=FULL")
-
-
-def _begin_immediate(connection: sa.Connection) -> None:
-    """Take the write lock first: a read that upgrades to a write fails at once when another writes."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+MOST_NAMES = 500
+"""Names in one statement: databases limit its parameters."""
 
 
 class Store:
-    """An open store. Open it after the fork, close it before the process ends.
+    """An open store. Open it after the fork, close it before the process ends; it has at most one connection.
+
+    Times of a reservation are those of the store's own clock, so that controllers may differ in theirs. A read
+    never waits for who writes. A server that is away for a moment is waited for, at the start of a transaction.
 
     :raises StoreError: from every method, when the database is away or refuses.
     """
 
     def __init__(self, url: str) -> None:
-        require("sqlalchemy", SQLALCHEMY_ERROR)
-        self._url = url
-        with self._translated():
-            self._engine = _engine(url)
-            with self._engine.connect() as connection, connection.begin():
-                if migrations.current_revision(connection) != migrations.HEAD:
-                    migrations.upgrade(connection)
-        metadata = sa.MetaData()
-        self._nodes = sa.Table(
-            "nodes", metadata, *(sa.Column(f.name, _column_type(f.name)) for f in dataclasses.fields(NodeRecord))
-        )
-        self._history = sa.Table(
-            "history", metadata, sa.Column("id"), *(sa.Column(f.name) for f in dataclasses.fields(HistoryEntry))
-        )
-        self._evidence = sa.Table(
-            "evidence",
-            metadata,
-            *(sa.Column(name) for name in ("id", "node", "at", "step")),
-            sa.Column("content", sa.JSON()),
-        )
+        self._database = Database(url)
+        self._sql = self._database.sql
 
     def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
+        """Close the connection."""
+        self._database.close()
 
-    @contextlib.contextmanager
-    def _translated(self) -> t.Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, OSError) as exc:
-            reason = str(getattr(exc, "orig", None) or exc).splitlines()[0]
-            raise StoreError(
-                f"The store '{_without_password(self._url)}' does not answer: {reason}.",
-                hint="Check bm_store, the database server, and the rights on the file and its folder.",
-            ) from exc
-
-    @contextlib.contextmanager
-    def _transaction(self) -> t.Iterator[sa.Connection]:
-        with self._translated(), self._engine.begin() as connection:
-            yield connection
+    def now(self) -> float:
+        """Return the time by the clock that reservations go by, in seconds since the epoch."""
+        with self._database.read() as connection:
+            return float(connection.execute(self._sql.now).scalar_one())
 
     def get(self, name: str) -> NodeRecord | None:
         """Return the record of a node, None where the store has never seen it."""
-        with self._transaction() as connection:
-            row = connection.execute(sa.select(self._nodes).where(self._nodes.c.name == name)).mappings().first()
+        with self._database.read() as connection:
+            row = connection.execute(self._sql.get, {"node": name}).mappings().first()
         return NodeRecord(**row) if row else None
 
     def records(self) -> list[NodeRecord]:
         """Return all records, by name."""
-        with self._transaction() as connection:
-            rows = connection.execute(sa.select(self._nodes).order_by(self._nodes.c.name)).mappings().all()
-        return [NodeRecord(**row) for row in rows]
+        with self._database.read() as connection:
+            return [NodeRecord(**row) for row in connection.execute(self._sql.records).mappings()]
+
+    def glance(self, names: t.Collection[str]) -> dict[str, Glance]:
+        """Return the part of their records that is cheap to read, by name, of those nodes that the store knows."""
+        found: dict[str, Glance] = {}
+        with self._database.read() as connection:
+            for some in _portions(names):
+                rows = connection.execute(self._sql.glance, {"nodes": some}).mappings()
+                found.update((row["name"], Glance(**row)) for row in rows)
+        return found
 
     def history(self, name: str) -> list[HistoryEntry]:
         """Return the history of a node, oldest first."""
-        query = sa.select(self._history).where(self._history.c.node == name).order_by(self._history.c.id)
-        with self._transaction() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [HistoryEntry(**{key: row[key] for key in row if key != "id"}) for row in rows]
+        with self._database.read() as connection:
+            rows = connection.execute(self._sql.history_of, {"whose": name}).mappings()
+            return [HistoryEntry(**row) for row in rows]
 
     def ensure_node(self, name: str, driver: str) -> NodeRecord:
         """Return the record of a node, which is made in the state ``enroll`` if there is none. Idempotent."""
-        with self._translated(), contextlib.suppress(IntegrityError), self._engine.begin() as connection:
-            known = connection.execute(sa.select(self._nodes.c.name).where(self._nodes.c.name == name)).first()
-            if known is None:
-                connection.execute(self._nodes.insert().values(dataclasses.asdict(NodeRecord(name, driver))))
-                entry = HistoryEntry(node=name, event="create", to_state=states.INITIAL_STATE)
-                connection.execute(self._history.insert().values(dataclasses.asdict(entry)))
+        record = self.get(name)
+        if record is not None:
+            return record
+        with self._database.write(if_absent=True) as connection:
+            new = NodeRecord(name, driver)
+            connection.execute(self._sql.add_node, {column: getattr(new, column) for column in COLUMNS})
+            self._add_history(connection, HistoryEntry(node=name, event="create", to_state=states.INITIAL_STATE))
         record = self.get(name)
         if record is None:
             raise StoreError(f"The record of node {name} vanished while it was made.", node=name)
         return record
 
-    def reserve(self, name: str, owner: str, purpose: str, seconds: float, *, instead_of: str | None = None) -> bool:
+    def reserve(
+        self,
+        name: str,
+        owner: str,
+        purpose: str,
+        seconds: float,
+        *,
+        instead_of: str | None = None,
+        only_expired: bool = True,
+    ) -> bool:
         """Take or renew the reservation for ``seconds``; say whether the node is now ``owner``'s.
 
         One conditional UPDATE, so that of many runs exactly one gets the node. Free and one's own are taken.
 
-        :param instead_of: another holder whose reservation has ended: its run is dead, or it expired.
+        :param instead_of: another holder, whose reservation is taken over; where somebody else has it by now, nothing
+            is taken.
+        :param only_expired: take that over only where it has expired by the store's clock. False for a holder whose
+            run is known to be dead, and for the caller that gives its own reservation to another.
         """
-        now = time.time()
-        nodes = self._nodes
-        takeable = [nodes.c.reservation.is_(None), nodes.c.reservation == owner]
-        if instead_of is not None:
-            takeable.append(nodes.c.reservation == instead_of)
+        return self.take(name, owner, purpose, seconds, instead_of=instead_of, only_expired=only_expired) is not None
+
+    def take(
+        self,
+        name: str,
+        owner: str,
+        purpose: str,
+        seconds: float,
+        *,
+        instead_of: str | None = None,
+        only_expired: bool = True,
+    ) -> NodeRecord | None:
+        """Reserve a node as ``reserve`` does; return its record as it is then, None where it can't be had."""
         values = {
-            "reservation": owner,
-            "reservation_purpose": purpose,
-            "reservation_expires": now + seconds,
-            "reservation_since": sa.case((nodes.c.reservation == owner, nodes.c.reservation_since), else_=now),
+            "node": name,
+            "holder": owner,
+            "purpose": purpose,
+            "seconds": seconds,
+            "instead_of": instead_of,
+            "only_expired": only_expired,
         }
-        with self._transaction() as connection:
-            done = connection.execute(nodes.update().where(nodes.c.name == name, sa.or_(*takeable)).values(values))
-        return done.rowcount == 1
+        with self._database.write() as connection:
+            if not connection.execute(self._sql.reserve, values).rowcount:
+                return None
+            return NodeRecord(**connection.execute(self._sql.get, {"node": name}).mappings().one())
 
-    def release(self, name: str, owner: str) -> bool:
-        """Give the reservation up; say whether it was ``owner``'s. Idempotent."""
-        nodes = self._nodes
-        query = nodes.update().where(nodes.c.name == name, nodes.c.reservation == owner)
-        with self._transaction() as connection:
-            return connection.execute(query.values(dict.fromkeys(_RESERVATION))).rowcount == 1
+    def renew(self, names: t.Collection[str], owner: str, seconds: float) -> set[str]:
+        """Prolong for ``seconds`` the reservations that ``owner`` holds of these nodes; return the nodes it holds.
 
-    def save(self, record: NodeRecord, owner: str, *entries: HistoryEntry) -> None:
+        One transaction; what each reservation is for stays.
+        """
+        held: set[str] = set()
+        with self._database.write() as connection:
+            for some in _portions(names):
+                values = {"nodes": some, "holder": owner}
+                renewed = connection.execute(self._sql.renew, {**values, "seconds": seconds}).rowcount
+                held.update(some if renewed == len(some) else connection.execute(self._sql.held, values).scalars())
+        return held
+
+    def release(self, name: str, owner: str, *, only_expired: bool = False) -> bool:
+        """Give the reservation up; say whether it was ``owner``'s. Idempotent.
+
+        :param only_expired: only where it has expired by the store's clock: it is another run's.
+        """
+        values = {"node": name, "holder": owner, "only_expired": only_expired}
+        with self._database.write() as connection:
+            return bool(connection.execute(self._sql.release, values).rowcount)
+
+    def save(self, record: NodeRecord, owner: str, *entries: HistoryEntry, release: bool = False) -> None:
         """Write a record and its new history in one transaction.
 
+        What others than the holder may change (allocation, request, maintenance) is left as it is in the store.
+
+        :param release: give the reservation up as well.
         :raises NodeLockedError: the reservation is no longer ``owner``'s; nothing is written.
         """
-        values = {key: value for key, value in dataclasses.asdict(record).items() if key not in _NOT_SAVED}
-        nodes = self._nodes
-        with self._transaction() as connection:
-            query = nodes.update().where(nodes.c.name == record.name, nodes.c.reservation == owner).values(values)
-            if connection.execute(query).rowcount != 1:
+        values = {column: getattr(record, column) for column in SAVED}
+        if release:
+            values.update(dict.fromkeys(RESERVATION))
+        with self._database.write() as connection:
+            done = connection.execute(self._sql.save, {**values, "node": record.name, "holder": owner})
+            if done.rowcount != 1:
                 raise NodeLockedError(
                     "The reservation was lost to another run while work went on.",
                     node=record.name,
                     hint="Look at the node's history, then run again.",
                 )
-            for entry in entries:
-                connection.execute(self._history.insert().values(dataclasses.asdict(entry)))
+            self._add_history(connection, *entries)
+
+    def set_maintenance(self, name: str, value: bool, reason: str | None, entry: HistoryEntry) -> None:
+        """Set or clear maintenance, with its history, in one transaction; anybody may, whoever holds the node.
+
+        A node that the store does not know stays unknown, and gets no history.
+        """
+        values = {"node": name, "maintenance": value, "maintenance_reason": reason}
+        with self._database.write() as connection:
+            if connection.execute(self._sql.change, values).rowcount:
+                self._add_history(connection, entry)
 
     def request(self, name: str, what: str | None, by: str | None) -> None:
         """Ask the run that holds a node to abort or hold, or take that back with None; anybody may."""
-        values = {"requested": what, "requested_by": by}
-        with self._transaction() as connection:
-            connection.execute(self._nodes.update().where(self._nodes.c.name == name).values(values))
+        with self._database.write() as connection:
+            connection.execute(self._sql.change, {"node": name, "requested": what, "requested_by": by})
 
     def add_evidence(self, name: str, step: str, content: dict[str, t.Any]) -> None:
         """Keep what proves that a step was done; it outlives the node's record."""
         row = {"node": name, "at": time.time(), "step": step, "content": content}
-        with self._transaction() as connection:
-            connection.execute(self._evidence.insert().values(row))
+        with self._database.write() as connection:
+            connection.execute(self._sql.add_evidence, row)
 
     def evidence(self, name: str) -> list[dict[str, t.Any]]:
         """Return what was kept as evidence, oldest first: ``at``, ``step``, ``content``."""
-        columns = self._evidence.c
-        query = sa.select(columns.at, columns.step, columns.content).where(columns.node == name).order_by(columns.id)
-        with self._transaction() as connection:
-            return [dict(row) for row in connection.execute(query).mappings().all()]
+        with self._database.read() as connection:
+            return [dict(row) for row in connection.execute(self._sql.evidence_of, {"whose": name}).mappings()]
 
     def delete(self, name: str, owner: str, entry: HistoryEntry) -> bool:
         """Remove a node's record; its history and evidence stay. Say whether it was ``owner``'s to remove."""
-        nodes = self._nodes
-        with self._transaction() as connection:
-            gone = connection.execute(nodes.delete().where(nodes.c.name == name, nodes.c.reservation == owner)).rowcount
+        with self._database.write() as connection:
+            gone = connection.execute(self._sql.delete, {"node": name, "holder": owner}).rowcount
             if gone:
-                connection.execute(self._history.insert().values(dataclasses.asdict(entry)))
-        return gone == 1
+                self._add_history(connection, entry)
+        return bool(gone)
 
     def allocate(
         self, names: t.Sequence[str], allocation: str, *entries: HistoryEntry, held: t.Collection[str] = ()
@@ -240,25 +215,15 @@ class Store:
 
         :param held: what the allocation has already; where it has something else by now, nothing is taken.
         """
-        nodes = self._nodes
-        free = (
-            nodes.c.provision_state == states.AVAILABLE,
-            nodes.c.allocation.is_(None),
-            nodes.c.reservation.is_(None),
-            nodes.c.maintenance.is_(False),
-            nodes.c.retired.is_(False),
-        )
-        query = nodes.update().where(nodes.c.name.in_(names), *free)
-        with self._translated(), self._engine.connect() as connection:
-            _lock_allocations(connection)
-            has = connection.execute(sa.select(nodes.c.name).where(nodes.c.allocation == allocation)).scalars().all()
-            taken = connection.execute(query.values(allocation=allocation, allocated_at=time.time())).rowcount
+        with self._database.write() as connection:
+            self._database.lock(connection, ALLOCATION_LOCK_KEY)
+            has = connection.execute(self._sql.allocated, {"whose": allocation}).scalars().all()
+            values = {"nodes": names, "allocation": allocation, "allocated_at": time.time()}
+            taken = connection.execute(self._sql.allocate, values).rowcount
             if taken != len(names) or set(has) != set(held):
                 connection.rollback()
                 return False
-            for entry in entries:
-                connection.execute(self._history.insert().values(dataclasses.asdict(entry)))
-            connection.commit()
+            self._add_history(connection, *entries)
         return True
 
     def deallocate(self, names: t.Sequence[str], *entries: HistoryEntry, allocation: str | None = None) -> int:
@@ -267,28 +232,37 @@ class Store:
         :param entries: history; only of nodes that are given back.
         :param allocation: whose nodes; None for anybody's.
         """
-        nodes = self._nodes
-        whose = nodes.c.allocation.is_not(None) if allocation is None else nodes.c.allocation == allocation
-        query = sa.select(nodes.c.name).where(nodes.c.name.in_(names), whose)
-        with self._transaction() as connection:
-            _lock_allocations(connection)
-            has = connection.execute(query).scalars().all()
-            connection.execute(nodes.update().where(nodes.c.name.in_(has)).values(dict.fromkeys(_ALLOCATION)))
-            for entry in entries:
-                if entry.node in has:
-                    connection.execute(self._history.insert().values(dataclasses.asdict(entry)))
+        with self._database.write() as connection:
+            self._database.lock(connection, ALLOCATION_LOCK_KEY)
+            has = connection.execute(self._sql.allocated_of, {"nodes": names, "whose": allocation}).scalars().all()
+            connection.execute(self._sql.deallocate, {"nodes": has})
+            self._add_history(connection, *(entry for entry in entries if entry.node in has))
         return len(has)
 
-
-def _lock_allocations(connection: sa.Connection) -> None:
-    """Let one run at a time change allocations, to the end of its transaction."""
-    if connection.dialect.name == "postgresql":  # SQLite's transaction has locked the whole file
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": ALLOCATION_LOCK_KEY})
+    def _add_history(self, connection: t.Any, *entries: HistoryEntry) -> None:
+        for entry in entries:
+            connection.execute(self._sql.add_history, vars(entry))
 
 
-_JSON = frozenset({"instance_info", "driver_internal_info", "steps", "traits", "inventory"})
-_BOOLEAN = frozenset({"maintenance", "protected", "retired"})
+def _portions(names: t.Collection[str]) -> t.Iterator[list[str]]:
+    """Return the names, each once, in lists that one statement takes."""
+    rest = iter(dict.fromkeys(names))
+    while some := list(itertools.islice(rest, MOST_NAMES)):
+        yield some
 
 
-def _column_type(name: str) -> t.Any:
-    return sa.JSON() if name in _JSON else sa.Boolean() if name in _BOOLEAN else None
+def warm_up() -> None:
+    """Use each statement of a call once, in memory, so that processes forked from this one find them compiled."""
+    with contextlib.closing(Store("sqlite://")) as store:
+        record = store.ensure_node("node", "fake")
+        entry = HistoryEntry(node="node", event="warm up")
+        store.take("node", "run", "", 60)
+        store.renew(["node"], "run", 60)
+        store.save(record, "run", entry)
+        store.request("node", None, None)
+        store.set_maintenance("node", False, None, entry)
+        store.glance(["node"])
+        store.now()
+        store.add_evidence("node", "", {})
+        store.save(record, "run", entry, release=True)
+        store.release("node", "run")

@@ -20,8 +20,8 @@ from alembic.runtime.migration import MigrationContext
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError, StoreError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import migrations
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import HistoryEntry
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import Glance, HistoryEntry
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import MOST_NAMES, Store
 from tests.processes import CONTEXT
 
 
@@ -37,12 +37,12 @@ def test_a_record_and_its_history_survive(store: Store, url: str) -> None:
     assert record.provision_state == "enroll"
     assert store.reserve("node01", "me", "deploy", 60)
     record.instance_info = {"image_checksum": "sha256:00"}
-    record.maintenance = True
+    record.protected = True
     store.save(record, "me", HistoryEntry(node="node01", event="manage", from_state="enroll", to_state="verifying"))
     again = Store(url)
     loaded = again.get("node01")
     assert loaded is not None
-    assert (loaded.instance_info, loaded.maintenance, loaded.reservation) == (
+    assert (loaded.instance_info, loaded.protected, loaded.reservation) == (
         {"image_checksum": "sha256:00"},
         True,
         "me",
@@ -93,6 +93,64 @@ def test_a_request_survives_what_the_holder_saves(store: Store) -> None:
     loaded = store.get("node01")
     assert loaded is not None
     assert (loaded.requested, loaded.requested_by) == ("abort", "operator")
+
+
+def test_maintenance_is_set_by_others_and_survives_what_the_holder_saves(store: Store) -> None:
+    record = store.ensure_node("node01", "fake")
+    store.reserve("node01", "me", "clean", 60)
+    store.set_maintenance("node01", True, "a fan is broken", HistoryEntry(node="node01", event="maintenance"))
+    store.save(record, "me")
+    loaded = store.get("node01")
+    assert loaded is not None
+    assert (loaded.maintenance, loaded.maintenance_reason) == (True, "a fan is broken")
+    store.set_maintenance("node01", False, None, HistoryEntry(node="node01", event="maintenance"))
+    loaded = store.get("node01")
+    assert loaded is not None
+    assert (loaded.maintenance, loaded.maintenance_reason) == (False, None)
+    store.set_maintenance("node02", True, None, HistoryEntry(node="node02", event="maintenance"))
+    assert (store.get("node02"), store.history("node02")) == (None, [])
+    assert [entry.event for entry in store.history("node01")] == ["create", "maintenance", "maintenance"]
+
+
+def test_many_reservations_are_renewed_at_once(store: Store) -> None:
+    for name in ("node01", "node02", "node03", "node04"):
+        store.ensure_node(name, "fake")
+    for name, owner in (("node01", "me"), ("node02", "other"), ("node03", "me")):
+        assert store.reserve(name, owner, f"deploy {name}", 60)
+    assert store.renew(["node01", "node02", "node03", "node04", "node05"], "me", 6000) == {"node01", "node03"}
+    assert store.renew([], "me", 6000) == set()
+    left = {record.name: (record.reservation_expires or 0) - store.now() for record in store.records()}
+    assert {name for name, seconds in left.items() if seconds > 5000} == {"node01", "node03"}
+    assert 0 < left["node02"] <= 60
+    loaded = store.get("node01")
+    assert loaded is not None
+    assert loaded.reservation_purpose == "deploy node01"
+
+
+def test_a_glance_at_many_nodes(store: Store) -> None:
+    names = [f"node{number:04}" for number in range(MOST_NAMES + 1)]
+    for name in (names[0], names[-1], "another"):
+        store.ensure_node(name, "fake")
+    store.reserve(names[0], "me", "clean", 60)
+    store.request(names[0], "abort", "operator")
+    store.set_maintenance(names[-1], True, "a fan", HistoryEntry(node=names[-1], event="maintenance"))
+    assert store.glance(names) == {
+        names[0]: Glance(names[0], "enroll", "me", "abort", "operator", False, None),
+        names[-1]: Glance(names[-1], "enroll", None, None, None, True, "a fan"),
+    }
+    assert store.glance(()) == {}
+    assert store.renew(names, "me", 60) == {names[0]}
+
+
+def test_a_node_is_taken_with_its_record(store: Store) -> None:
+    store.ensure_node("node01", "fake")
+    taken = store.take("node01", "me", "deploy", 60)
+    assert taken is not None
+    assert (taken.reservation, taken.reservation_expired) == ("me", False)
+    assert store.take("node01", "other", "deploy", 60) is None
+    assert store.take("node02", "me", "deploy", 60) is None
+    store.save(taken, "me", release=True)
+    assert store.take("node01", "other", "deploy", 60) is not None
 
 
 def test_a_run_without_the_reservation_writes_nothing(store: Store) -> None:
@@ -173,7 +231,7 @@ def test_a_killed_run_leaves_the_database_whole(url: str) -> None:
         assert sqlite3.connect(file).execute("PRAGMA integrity_check").fetchone() == ("ok",)
     record = store.get("node01")
     assert record is not None
-    assert store.reserve("node01", "next", "deploy", 60, instead_of=record.reservation)
+    assert store.reserve("node01", "next", "deploy", 60, instead_of=record.reservation, only_expired=False)
     store.close()
 
 
