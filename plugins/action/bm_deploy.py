@@ -1,4 +1,4 @@
-"""Runs bm_deploy in the worker process."""
+"""Runs bm_deploy in the worker process, and the core steps in the ramdisk."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import deploy
-from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import OperationAction
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._deploy import DeployAction
 
 
-class ActionModule(OperationAction):
+class ActionModule(DeployAction):
     """See the module's documentation."""
 
     OPERATION = deploy

@@ -64,6 +64,21 @@ class BareMetalError(Exception):
             "error": {"type": type(self).__name__, "retryable": self.retryable, "hint": self.hint},
         }
 
+    @staticmethod
+    def from_result(result: t.Mapping[str, t.Any], *, node: str | None = None) -> BareMetalError:
+        """Return the error that a failed result tells of; one that ``to_result`` has not written is a StepError."""
+        told = result.get("error") or {}
+        hint, known = str(told.get("hint") or ""), {kind.__name__: kind for kind in _all_kinds(BareMetalError)}
+        message = str(result.get("msg") or "It failed without a message.").removesuffix(hint).rstrip()
+        kind = known.get(str(told.get("type")), StepError)
+        return kind(message, node=node, hint=hint, retryable=told.get("retryable"))
+
+
+def _all_kinds(kind: type[BareMetalError]) -> t.Iterator[type[BareMetalError]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _all_kinds(below)
+
 
 class InvalidRequestError(BareMetalError):
     """The inventory or the call is wrong; nothing was touched."""

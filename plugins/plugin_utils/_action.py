@@ -16,6 +16,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _host_variables as host_variables
 
 
 def run_owner() -> str:
@@ -33,6 +34,7 @@ class OperationAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         owner = self._task.args.get("owner") or run_owner()
+        self._task.args = self.options(task_vars or {})
         if self._task.delegate_to or self._task.async_val:
             args = {**self._task.args, "owner": owner}
             result.update(
@@ -45,8 +47,17 @@ class OperationAction(ActionBase):
             result.update(self.explain(str(exc)), failed=True)
             return result
         plain = json.loads(json.dumps(params))  # without Ansible's tagged types, which databases don't know
-        result.update(self.execute(plain, owner))
+        result.update(self.act(plain, owner, task_vars or {}))
         return result
+
+    def options(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the task's options; those that it does not give are the host's variables."""
+        spec = self.OPERATION.ARGUMENT_SPEC
+        return host_variables.fill(dict(self._task.args), spec, variables, self._templar.template)
+
+    def act(self, params: dict[str, t.Any], owner: str, dummy: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the result of the action; most only run their operation."""
+        return self.execute(params, owner)
 
     def execute(self, params: dict[str, t.Any], owner: str) -> dict[str, t.Any]:
         """Return the result of the operation."""
@@ -55,8 +66,12 @@ class OperationAction(ActionBase):
             params,
             owner=owner,
             check_mode=self._task.check_mode,
-            report=lambda text: Display().display(f"{params['name']}: {text}"),
+            report=lambda text: self.show(f"{params['name']}: {text}"),
         )
+
+    def show(self, text: str) -> None:
+        """Show people what goes on."""
+        Display().display(text)
 
     def explain(self, message: str) -> dict[str, t.Any]:
         """Return the failed result for options that Ansible has refused."""
@@ -67,7 +82,13 @@ class StoreOperationAction(OperationAction):
     """The same for an operation that is about no single node."""
 
     def execute(self, params: dict[str, t.Any], owner: str) -> dict[str, t.Any]:
-        return runner.execute_on_store(self.OPERATION.run, params, owner=owner, check_mode=self._task.check_mode)
+        return runner.execute_on_store(
+            self.OPERATION.run,
+            params,
+            owner=owner,
+            check_mode=self._task.check_mode,
+            report=self.show,
+        )
 
     def explain(self, message: str) -> dict[str, t.Any]:
         return runner.explain_option(message)

@@ -29,25 +29,10 @@ SILENCE_SECONDS = 180.0
 RETRY_SECONDS = 3.0
 
 
-class InBandAction(ActionBase):
-    """Runs the module of the same name; all in-band modules may be repeated."""
-
-    _supports_check_mode = True
-    _supports_async = False
+class PatientAction(ActionBase):
+    """Has patience with a ramdisk that is out of reach for a while."""
 
     silence_seconds = SILENCE_SECONDS
-
-    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
-        result: Result = super().run(tmp, task_vars)
-        try:
-            result.update(self.run_in_band(task_vars or {}))
-        except BareMetalError as exc:
-            result.update(failed=True, **exc.to_result())
-        return result
-
-    def run_in_band(self, task_vars: Result) -> Result:
-        """Return the result of the module."""
-        return self.patiently(lambda: t.cast(Result, self._execute_module(task_vars=task_vars)))
 
     def while_silent(self) -> None:
         """Do what must go on while the ramdisk is out of reach."""
@@ -73,3 +58,22 @@ class InBandAction(ActionBase):
             with contextlib.suppress(AnsibleError):
                 self._connection.reset()
             time.sleep(RETRY_SECONDS)
+
+
+class InBandAction(PatientAction):
+    """Runs the module of the same name; all in-band modules may be repeated."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        try:
+            result.update(self.run_in_band(task_vars or {}))
+        except BareMetalError as exc:
+            result.update(failed=True, **exc.to_result())
+        return result
+
+    def run_in_band(self, task_vars: Result) -> Result:
+        """Return the result of the module."""
+        return self.patiently(lambda: t.cast(Result, self._execute_module(task_vars=task_vars)))

@@ -57,11 +57,18 @@ def execute(
     return result
 
 
-def execute_on_store(operation: StoreOperation, params: Params, *, owner: str, check_mode: bool = False) -> Result:
+def execute_on_store(
+    operation: StoreOperation,
+    params: Params,
+    *,
+    owner: str,
+    check_mode: bool = False,
+    report: t.Callable[[str], None] = be_silent,
+) -> Result:
     """Run an operation that is about no single node, so without a driver; else as ``execute``."""
     result: Result = {"changed": False}
     with _told_in(result), contextlib.closing(Store(store_url(params))) as store:
-        result.update(operation(StoreRequest(params, store, owner, check_mode, result)))
+        result.update(operation(StoreRequest(params, store, owner, check_mode, result, report)))
     return result
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import typing as t
 
 from .._store.store import Store
-from .request import Result
+from .request import Result, be_silent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +18,7 @@ class StoreRequest:
     """What such an operation works with.
 
     ``owner`` stands for the run; ``params`` are the module's options; ``result`` is for what is to be told also
-    where the operation fails.
+    where the operation fails; ``report`` shows people what goes on.
     """
 
     params: t.Mapping[str, t.Any]
@@ -26,3 +26,4 @@ class StoreRequest:
     owner: str
     check_mode: bool
     result: Result = dataclasses.field(default_factory=dict)
+    report: t.Callable[[str], None] = be_silent

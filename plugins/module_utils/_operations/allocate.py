@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 from .._calls.request import Result
@@ -101,4 +100,4 @@ def _is_reserved(record: NodeRecord, owner: str) -> bool:
     if record.reservation is None:
         return False
     alive = tasks.is_holder_alive(record, owner)
-    return (record.reservation_expires or 0) >= time.time() if alive is None else alive
+    return not record.reservation_expired if alive is None else alive

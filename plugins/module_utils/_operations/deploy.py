@@ -11,7 +11,7 @@ import typing as t
 
 from .._calls.request import Request, Result, state_of
 from .._contract.argspec import NODE_SPEC, WORK_SPEC
-from .._errors import InvalidRequestError, InvalidStateError, StepError
+from .._errors import BareMetalError, InvalidRequestError, InvalidStateError
 from .._image import root_device
 from .._states import verbs
 from .._work import out_of_band, plans, preparation, steps, waits, work
@@ -24,6 +24,13 @@ ARGUMENT_SPEC = {
     "completed_step": {"type": "str"},
     "step_result": {"type": "dict", "default": {}},
     "job": {"type": "dict"},
+    "instance": {"type": "dict"},
+    "follow": {"type": "bool", "default": False},
+    "lldp_timeout": {"type": "int", "default": 0},
+    "rescue_ssh_keys": {"type": "list", "elements": "str", "default": []},
+    "rescue_password": {"type": "str", "default": "", "no_log": True},
+    "report_dir": {"type": "str", "default": ""},
+    "report_operator": {"type": "str", "default": ""},
 }
 
 GOES_ON = {"next_step": None, "wait": None, "held": False}
@@ -127,7 +134,7 @@ def _complete(
 ) -> waits.Wait | None:
     """Mark an in-band step done, after what belongs to it out of band; or return what that has to wait for.
 
-    :raises StepError: it has failed in the ramdisk.
+    :raises BareMetalError: it has failed in the ramdisk.
     """
     entry, found = work.current_step(task.record), request.params["step_result"]
     if entry is None or entry["step"] != key:
@@ -139,13 +146,7 @@ def _complete(
     if found.get("evidence"):
         out_of_band.keep_evidence(request, task, found["evidence"])
     if found.get("failed"):
-        error = found.get("error") or {}
-        raise StepError(
-            str(found.get("msg") or "It failed without a message."),
-            node=request.node.name,
-            hint=str(error.get("hint") or ""),
-            retryable=bool(error.get("retryable")),
-        )
+        raise BareMetalError.from_result(found, node=request.node.name)
     pending = after[key](request, task) if key in after else None
     if pending is None:
         work.mark(task, entry, steps.DONE)
@@ -228,7 +229,8 @@ def _finish(request: Request, task: tasks.Task) -> None:
         task.record.power_state = request.driver.power.get_power_state()
     work.add_counters(task, request)
     info = task.record.driver_internal_info
-    info.pop("ramdisk_booted", None)
+    if info.pop("ramdisk_booted", False) and verb.kind == "deploy" and request.driver.agent is None:
+        waits.keep_instance(task, request.params["instance"], request.owner)
     info["seconds"] = round(time.time() - info.get("started_at", time.time()), 1)
     task.process_event(work.end_event(verb, task.record))
 

@@ -85,11 +85,26 @@ def run(request: Request) -> Result:
 
 
 def _set_flags(request: Request, record: NodeRecord | None, changed: flags.Changes) -> None:
+    """Set flags; maintenance also on a node that a run works on, which stops before its next step then."""
+    if "maintenance" in changed and not request.check_mode:
+        _set_maintenance(request, changed)
+    held = {flag: value for flag, value in changed.items() if flag != "maintenance"}
+    if not held:
+        return
     if request.check_mode:
         _check_lock(request, record)
         return
     with single_act.hold(request, "flags") as task:
-        task.note(next(iter(changed)), flags.apply(task.record, changed))
+        task.note(next(iter(held)), flags.apply(task.record, held))
+
+
+def _set_maintenance(request: Request, changed: flags.Changes) -> None:
+    name, store, (value, reason) = request.node.name, request.store, changed["maintenance"]
+    store.ensure_node(name, request.node.driver)
+    words = flags.describe("maintenance", value, reason)
+    store.set_maintenance(
+        name, value, reason, HistoryEntry(node=name, event="maintenance", owner=request.owner, message=words)
+    )
 
 
 def _acquire(request: Request, purpose: str) -> t.ContextManager[tasks.Task]:

@@ -17,8 +17,8 @@ from .._watch.watcher import Keeper, Watcher
 from .._work import waits
 
 ARGUMENT_SPEC = {
-    "names": {"type": "list", "elements": "str", "default": []},
-    "instances": {"type": "dict", "default": {}},
+    "names": {"type": "list", "elements": "str", "required": True},
+    "what": {"type": "str", "choices": ["work", "instance"], "default": "work"},
     "timeout": {"type": "float", "default": 600},
     **{name: NODE_SPEC[name] for name in ("store", "state_dir", "reservation_timeout", "owner")},
 }
@@ -31,39 +31,39 @@ def run(request: StoreRequest) -> Result:
 
     :raises StoreError: the store is away.
     """
-    names, instances = request.params["names"], request.params["instances"]
-    ready: dict[str, Result] = {name: {"ready": True, "seen": "it waits for nothing"} for name in (*names, *instances)}
+    names = request.params["names"]
+    ready = {name: {"ready": True, "done": True, "seen": "it waits for nothing"} for name in names}
     if request.check_mode:
         return {"changed": False, "nodes": ready}
-    nodes = {**ready, **_watch_work(request, names), **_watch_instances(request, instances)}
-    return {"changed": False, "nodes": nodes}
+    watch = {"work": _watch_work, "instance": _watch_instances}[request.params["what"]]
+    return {"changed": False, "nodes": {**ready, **watch(request, names)}}
 
 
 def _watch_work(request: StoreRequest, names: t.Collection[str]) -> dict[str, Result]:
     """Wait for what this run has begun on these nodes."""
-    begun = {}
-    for record in request.store.records(names):
-        wait = waits.current(record)
-        if wait and record.reservation == request.owner:
-            begun[record.name] = wait
-    keeper = _Holder(request, begun)
-    return _watch(begun, keeper, request, batch=len(names)) if begun else {}
+    records = [request.store.get(name) for name in names]
+    held = [record for record in records if record and record.reservation == request.owner]
+    begun = {record.name: wait for record in held if (wait := waits.current(record))}
+    others = len(held) > len(begun)
+    return _watch(begun, _Holder(request, begun), request, batch=len(names), others=others) if begun else {}
 
 
-def _watch_instances(request: StoreRequest, instances: dict[str, t.Any]) -> dict[str, Result]:
-    """Wait for deployed systems to answer on SSH."""
-    limit, now = float(request.params["timeout"]), time.time()
-    wanted = {
-        name: {"for": "instance", "since": now, "limit": limit, **where} for name, where in instances.items() if where
-    }
-    return _watch(wanted, _Nobody(), request, batch=None) if wanted else {}
+def _watch_instances(request: StoreRequest, names: t.Collection[str]) -> dict[str, Result]:
+    """Wait until the systems that this run has deployed answer on SSH."""
+    deployed, limit, now = {}, float(request.params["timeout"]), time.time()
+    for name in names:
+        record = request.store.get(name)
+        where = waits.instance_of(record, request.owner) if record else None
+        if where:
+            deployed[name] = {"for": "instance", "since": now, "limit": limit, **where}
+    return _watch(deployed, _Nobody(), request, batch=None) if deployed else {}
 
 
 def _watch(
-    wanted: dict[str, Result], keeper: Keeper, request: StoreRequest, *, batch: int | None
+    wanted: dict[str, Result], keeper: Keeper, request: StoreRequest, *, batch: int | None, others: bool = False
 ) -> dict[str, Result]:
-    seen = asyncio.run(Watcher(wanted, keeper, request.report, batch=batch).run())
-    return {name: told.to_result() for name, told in seen.items()}
+    watcher = Watcher(wanted, keeper, request.report, batch=batch, others=others)
+    return {name: told.to_result() for name, told in asyncio.run(watcher.run()).items()}
 
 
 class _Nobody:
@@ -89,7 +89,7 @@ class _Holder:
         if time.monotonic() - self._renewed > self._seconds / 4:
             self._store.renew(names, self._owner, self._seconds)
             self._renewed = time.monotonic()
-        found = {glance.name: glance for glance in self._store.glance(names).values()}
+        found = self._store.glance(names)
         let_go = {}
         for name in names:
             glance = found.get(name)

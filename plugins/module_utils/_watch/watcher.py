@@ -32,9 +32,13 @@ next tasks (about 40 ms a node), and a part of the time waited so far."""
 
 @dataclasses.dataclass
 class Seen:
-    """What came of one node's wait: ``ready`` to go on, or not yet; ``at``, when, in seconds since the epoch."""
+    """What came of one node's wait: ``ready`` to go on, or not yet; ``at``, when, in seconds since the epoch.
+
+    ``done``: what was waited for is there; one that is ready without has waited long enough, or is to be let go.
+    """
 
     ready: bool = False
+    done: bool = False
     seen: str = "nothing"
     at: float | None = None
     result: Result | None = None
@@ -55,12 +59,20 @@ class Watcher:
     """Waits for the nodes of one batch."""
 
     def __init__(
-        self, waits: t.Mapping[str, Result], keeper: Keeper, report: t.Callable[[str], None], *, batch: int | None
+        self,
+        waits: t.Mapping[str, Result],
+        keeper: Keeper,
+        report: t.Callable[[str], None],
+        *,
+        batch: int | None,
+        others: bool = False,
     ) -> None:
         """Prepare it.
 
         :param batch: how many nodes go on together; None to wait for all of them, without impatience.
+        :param others: whether there are nodes in the batch that could go on now.
         """
+        self._others = others
         self.seen = {name: Seen() for name in waits}
         self._waits = waits
         self._keeper = keeper
@@ -83,24 +95,22 @@ class Watcher:
         return self.seen
 
     async def _until_enough(self, following: dict[str, asyncio.Task[None]], checking: asyncio.Task[None]) -> None:
-        first: float | None = None
+        first = self._started if self._others else None
         while pending := {task for task in following.values() if not task.done()}:
             patience = None
-            if first is not None:
-                patience = first + self._patience() - time.monotonic()
+            if first is not None and self._batch is not None:
+                patience = first + self._patience(self._batch) - time.monotonic()
                 if patience <= 0:
                     return
-            await asyncio.wait({*pending, checking}, timeout=patience if patience != float("inf") else None, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*pending, checking}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             if checking.done():
                 checking.result()  # the store is away
             if first is None and any(seen.ready for seen in self.seen.values()):
                 first = time.monotonic()
 
-    def _patience(self) -> float:
+    def _patience(self, batch: int) -> float:
         waited = time.monotonic() - self._started
-        if self._batch is None:
-            return float("inf")
-        return max(MIN_PATIENCE, PATIENCE_A_NODE * self._batch, PATIENCE_PART * waited)
+        return max(MIN_PATIENCE, PATIENCE_A_NODE * batch, PATIENCE_PART * waited)
 
     async def _follow(self, name: str, target: Target) -> None:
         """Look until it is done or too late: both are for bm_deploy to judge."""
@@ -112,7 +122,7 @@ class Watcher:
             seen.seen = look.seen
             if look.done or time.time() >= deadline:
                 result = look.result if look.done else await target.give_up("late")
-                seen.ready, seen.at, seen.result = True, time.time(), result
+                seen.ready, seen.done, seen.at, seen.result = True, look.done, time.time(), result
                 return
             await asyncio.sleep(min(interval, max(0.05, deadline - time.time())))
 

@@ -57,9 +57,12 @@ def _check_state(flag: str, value: bool, state: str, node: str) -> None:
 
 def apply(record: NodeRecord, changed: Changes) -> str:
     """Set flags in a record; return what was done, in words."""
-    words = []
     for flag, (value, reason) in changed.items():
         setattr(record, flag, value)
         setattr(record, f"{flag}_reason", reason)
-        words.append(f"{flag} {'set' if value else 'cleared'}{f': {reason}' if reason else ''}")
-    return "; ".join(words)
+    return "; ".join(describe(flag, value, reason) for flag, (value, reason) in changed.items())
+
+
+def describe(flag: str, value: bool, reason: str | None) -> str:
+    """Return in words that a flag was set or cleared."""
+    return f"{flag} {'set' if value else 'cleared'}{f': {reason}' if reason else ''}"

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 import typing as t
 
 from .._calls.request import Request, Result, state_of
@@ -59,9 +58,11 @@ def _give_back(request: Request, task: tasks.Task, found: NodeRecord | None) -> 
     if found is None or found.reservation is None:
         task.release()
         return
-    left = max(0.0, (found.reservation_expires or 0) - time.time())
+    left = max(0.0, (found.reservation_expires or 0) - request.store.now())
     purpose = found.reservation_purpose or ""
-    request.store.reserve(request.node.name, found.reservation, purpose, left, instead_of=request.owner)
+    request.store.reserve(
+        request.node.name, found.reservation, purpose, left, instead_of=request.owner, only_expired=False
+    )
 
 
 def result_of(request: Request, changed: bool, before: Result, after: Result) -> Result:

@@ -125,8 +125,7 @@ def acquire(
     if not in_maintenance and record.maintenance:
         store.release(node.name, owner)  # what this run has begun is left for whoever clears it
         check_maintenance(record)
-    _reserve(store, record, owner, purpose, timeout)
-    task = Task(store, store.get(node.name) or record, owner, timeout)
+    task = Task(store, _reserve(store, record, owner, purpose, timeout), owner, timeout)
     try:
         yield task
     except BareMetalError as exc:
@@ -163,7 +162,7 @@ def check_lock(record: NodeRecord, owner: str) -> None:
         return
     alive = is_holder_alive(record, owner)
     if alive is None:
-        alive = (record.reservation_expires or 0) >= time.time()
+        alive = not record.reservation_expired
     if not alive:
         return
     since = datetime.datetime.fromtimestamp(record.reservation_since or 0, datetime.timezone.utc)
@@ -181,16 +180,19 @@ def is_holder_alive(record: NodeRecord, owner: str) -> bool | None:
     return owners.is_alive(record.reservation, here) if record.reservation and here else None
 
 
-def _reserve(store: Store, record: NodeRecord, owner: str, purpose: str, timeout: float) -> None:
-    """Take the reservation, also from a run that is dead or whose reservation has expired."""
+def _reserve(store: Store, record: NodeRecord, owner: str, purpose: str, timeout: float) -> NodeRecord:
+    """Take the reservation, also from a run that is dead or whose reservation has expired; return the record then."""
     holder = record.reservation
     check_lock(record, owner)
-    if not store.reserve(record.name, owner, purpose, timeout, instead_of=holder):
+    dead = is_holder_alive(record, owner) is False
+    held = store.take(record.name, owner, purpose, timeout, instead_of=holder, only_expired=not dead)
+    if held is None:
         check_lock(store.get(record.name) or record, owner)
         raise NodeLockedError("Another run was faster to reserve it.", node=record.name, hint="Run again.")
     if holder not in (None, owner):
         entry = HistoryEntry(node=record.name, event="takeover", owner=owner, message=f"from {holder}")
-        store.save(store.get(record.name) or record, owner, entry)
+        store.save(held, owner, entry)
+    return held
 
 
 def task_result(task: Task, **more: t.Any) -> Result:

@@ -14,6 +14,7 @@ from .._boot.agent import Connection
 from .._calls.request import Request
 from .._drivers.base import POWER_OFF
 from .._errors import BMCError, CallBackTimeoutError, StepError
+from .._states import states
 from .._store.record import NodeRecord
 from .._watch.jobs import KINDS, result_of
 from . import work
@@ -60,6 +61,20 @@ def current(record: NodeRecord) -> Result | None:
 def forget(record: NodeRecord) -> None:
     """Forget what the node has waited for, without saving."""
     record.driver_internal_info.pop("wait", None)
+
+
+def keep_instance(task: Task, address: Result | None, owner: str) -> None:
+    """Write down, without saving, where the system will answer that this run has deployed."""
+    if address:
+        task.record.driver_internal_info["instance"] = {**address, "run": owner}
+
+
+def instance_of(record: NodeRecord, owner: str) -> Result | None:
+    """Return where the system answers that this run has deployed; None where it has deployed none that does."""
+    kept = record.driver_internal_info.get("instance") or {}
+    if kept.get("run") != owner or record.provision_state != states.ACTIVE:
+        return None
+    return {"address": kept["address"], "port": kept["port"]}
 
 
 def is_over(request: Request, wait: Result, waited: Result) -> bool:
