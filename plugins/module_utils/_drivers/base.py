@@ -34,10 +34,7 @@ class Counters:
 
 @dataclasses.dataclass(frozen=True)
 class BootDevice:
-    """A boot override.
-
-    ``device`` is cdrom, disk, pxe, http or None for none; ``mode`` is uefi, bios or None if unknown.
-    """
+    """A boot override: ``device`` cdrom, disk, pxe, http or None; ``mode`` uefi, bios or None if unknown."""
 
     device: str | None
     persistent: bool

@@ -138,7 +138,10 @@ class Statements:
         whose = nodes.allocation == sa.bindparam("whose")
         self.allocated = sa.select(nodes.name).where(whose)
         self.allocated_of = sa.select(nodes.name).where(
-            self._named(), sa.case((sa.bindparam("whose").is_(None), nodes.allocation.is_not(None)), else_=whose)
+            self._named(),
+            sa.case(
+                (sa.cast(sa.bindparam("whose"), sa.String()).is_(None), nodes.allocation.is_not(None)), else_=whose
+            ),
         )
         self.allocate = self.nodes.update().where(
             self._named(),

@@ -17,7 +17,7 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.store_request import StoreRequest
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import allocate
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import NodeRecord
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import HistoryEntry, NodeRecord
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 from tests.processes import CONTEXT
 
@@ -38,6 +38,8 @@ def add(store: Store, name: str, **changes: t.Any) -> None:
     for key, value in {"provision_state": "available", "resource_class": "compute", **changes}.items():
         setattr(record, key, value)
     store.save(record, "set-up")
+    if changes.get("maintenance"):
+        store.set_maintenance(name, True, None, HistoryEntry(node=name, event="test"))
     store.release(name, "set-up")
 
 
@@ -138,6 +140,7 @@ class MeddlingStore(Store):
         self, url: str, *, before_taking: t.Callable[[], object], before_choosing: t.Callable[[], object] = int
     ) -> None:
         super().__init__(url)
+        self.url = url
         self.before_taking = before_taking
         self.before_choosing = before_choosing
 
@@ -156,7 +159,7 @@ class MeddlingStore(Store):
         def operation(request: StoreRequest) -> dict[str, t.Any]:
             return allocate.run(dataclasses.replace(request, store=self))
 
-        return ask(self._url, operation=operation, **params)
+        return ask(self.url, operation=operation, **params)
 
 
 @pytest.mark.parametrize(

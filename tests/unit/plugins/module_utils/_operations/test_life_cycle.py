@@ -50,21 +50,19 @@ class Site:
         validated = self.call(validate, owner=owner, verb=verb, **options)
         if validated.get("failed"):
             return validated
-        if validated["clean_first"]:
-            done = self.play("provide", until=until, owner=owner, **options)
-            if done.get("failed") or done.get("died"):
-                return done
         prepared = self.call(prepare, owner=owner, verb=verb, **options)
         if prepared.get("failed") or not prepared["needed"]:
             return prepared
         more: dict[str, t.Any] = {}
         while True:
             done = self.call(deploy, owner=owner, verb=verb, **options, **more)
-            if done.get("failed") or done["next_step"] is None:
+            if done.get("failed") or (done["next_step"] is None and done["wait"] is None):
                 return done
-            if done["next_step"]["step"] == until:
-                return {**done, "died": True}
-            more = {"completed_step": done["next_step"]["step"], "step_result": {"evidence": []}}
+            more = {}
+            if done["next_step"]:
+                if done["next_step"]["step"] == until:
+                    return {**done, "died": True}
+                more = {"completed_step": done["next_step"]["step"], "step_result": {"evidence": []}}
 
     def ok(self, verb: str, **options: t.Any) -> t.Any:
         done = self.play(verb, **options)
@@ -286,9 +284,9 @@ def test_flags_and_event_are_both_refused_where_one_is(site: Site) -> None:
 def test_check_mode_refuses_what_a_live_run_holds(site: Site) -> None:
     site.ok("enroll")
     assert site.store.reserve("node01", ANOTHER, "clean", 60)
-    for options in ({"maintenance": True}, {"remove": True}):
-        assert site.call(state, check_mode=True, **options)["error"]["type"] == "NodeLockedError"
-        assert site.call(state, **options)["error"]["type"] == "NodeLockedError"
+    for check_mode in (True, False):
+        refused = site.call(state, check_mode=check_mode, remove=True)
+        assert refused["error"]["type"] == "NodeLockedError"
 
 
 class AbortedMeanwhile(Store):
