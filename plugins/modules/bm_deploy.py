@@ -14,15 +14,31 @@ short_description: Run the steps of a verb's work that go over the BMC
 version_added: 0.1.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
-  - Goes on with the work that M(baremetal.lifecycle.bm_prepare) has started, up to the next step that Ansible has to run in the ramdisk, or to the end.
-  - Deployment, cleaning, service and all other verbs have their steps run by it.
+  - Goes on with the work that M(baremetal.lifecycle.bm_prepare) has started, until it would wait, needs a step of yours in the ramdisk,
+    or is done. Deployment, cleaning, service and all other verbs have their steps run by it, as in Ironic's deploy interface.
+  - What came of it is said in Ironic's words by RV(provision_state); C(active) is done, C(wait call-back) is waiting, with RV(wait),
+    and an error leaves C(deploy failed). Other verbs have their own states for these.
+  - It holds no process while a node waits. M(baremetal.lifecycle.bm_wait) waits for all nodes of the batch at once; then it is called again.
   - Between two steps it follows a request to abort or to hold, see M(baremetal.lifecycle.bm_state).
-  - The role P(baremetal.lifecycle.provision_node#role) calls it between those steps.
+  - Core steps in the ramdisk (image, config drive, boot entry, erase, inspection) are run over the task's own connection. As a
+    module, where the task is delegated or asynchronous, it can't, and returns the step as RV(next_step).
+  - The role P(baremetal.lifecycle.provision_node#role) calls it until nothing is left to be done.
 extends_documentation_fragment:
   - baremetal.lifecycle.node
   - baremetal.lifecycle.node.attributes
   - baremetal.lifecycle.node.work
 options:
+  waited:
+    description:
+      - What M(baremetal.lifecycle.bm_wait) has seen of the node. Where it is not ready, nothing is looked at, and RV(wait) is returned again.
+      - Without it the node is looked at once.
+    type: dict
+    default: {}
+  follow:
+    description:
+      - Wait here, for this node alone, holding the process. For C(throttle), which bounds how many nodes are at it.
+    type: bool
+    default: false
   completed_step:
     description: The in-band step that has just been done, as RV(next_step) named it.
     type: str
@@ -30,16 +46,49 @@ options:
     description: What that step has found; the evidence of an erase and the facts of an inspection are kept with the node.
     type: dict
     default: {}
+  job:
+    description: The job that was started in the ramdisk for the current step; C(act), C(limit), C(results_file) and C(progress_paths).
+    type: dict
+  instance:
+    description:
+      - Where the deployed system will answer on SSH, C(address) and C(port), for M(baremetal.lifecycle.bm_wait).
+      - As an action, by default where the host's own variables say.
+    type: dict
+  lldp_timeout:
+    description: For an inspection, seconds to listen for LLDP neighbours.
+    type: int
+    default: 0
+  rescue_ssh_keys:
+    description: For a rescue, public keys of operators.
+    type: list
+    elements: str
+    default: []
+  rescue_password:
+    description: For a rescue, the password of root. Never stored and never shown.
+    type: str
+    default: ''
+  report_dir:
+    description: Folder on the controller for the evidence and the report of each erase.
+    type: str
+    default: ''
+  report_operator:
+    description: Name of the operator in that report.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
-- name: Boot the ramdisk and wait for it
+- name: Go on with the deployment
   baremetal.lifecycle.bm_deploy:
     name: node01
     bmc:
       address: fake:///tmp/node01.json
     deploy_interface: noop
   register: deployed
+
+- name: Go on after bm_wait, with the node's own variables
+  baremetal.lifecycle.bm_deploy:
+    waited: "{{ waited.nodes[inventory_hostname] }}"
 """
 
 RETURN = r"""
@@ -88,11 +137,28 @@ error:
   returned: failure
   type: dict
   sample: {"type": "BMCConnectionError", "retryable": true, "hint": "Check bm_bmc.address, the BMC's network and its power."}
-next_step:
-  description: The step that is to be run in the ramdisk now; null at the end, and where the work is held.
+wait:
+  description:
+    - What is to be waited for; null where nothing is. C(for) is V(ramdisk), V(job), V(power_off) or V(pause), C(since) when it
+      began, C(limit) for how many seconds.
   returned: success
   type: dict
-  sample: {"step": "deploy.write_image", "name": "write_image", "tasks": null}
+  sample: {"for": "ramdisk", "since": 1795700000.0, "limit": 1800}
+next_step:
+  description: The step that is to be run in the ramdisk now; null at the end, and where the work is held or waits.
+  returned: success
+  type: dict
+  sample: {"step": "deploy.make_raid", "name": "make_raid", "tasks": "/srv/site/raid.yml"}
+connection:
+  description: How to reach the ramdisk; null where there is none.
+  returned: success
+  type: dict
+  sample: {"address": "192.0.2.11", "port": 22}
+disk:
+  description: The disk that was chosen, with name, size and serial number; null before that.
+  returned: success
+  type: dict
+  sample: {"name": "/dev/sda", "size_bytes": 480103981056, "serial": "S4EWNX0R"}
 root_device:
   description: Path of the disk that was chosen; null before that.
   returned: success

@@ -69,7 +69,7 @@ def run(request: Request) -> Result:
             task,
             changed=True,
             **goes_on,
-            root_device=_root_device(task),
+            **_chosen_disk(task),
             connection=preparation.connection_of(request, task),
             work=work.totals(task.record),
         )
@@ -235,7 +235,7 @@ def _finish(request: Request, task: tasks.Task) -> None:
     task.process_event(work.end_event(verb, task.record))
 
 
-def _root_device(task: tasks.Task) -> str | None:
-    """Return the path of the disk that was chosen, None before that."""
+def _chosen_disk(task: tasks.Task) -> Result:
+    """Return the disk that was chosen, and its path; None before that."""
     disk = task.record.instance_info.get("disk") if work.verb_of(task).kind == "deploy" else None
-    return root_device.path_of(disk) if disk else None
+    return {"disk": disk, "root_device": root_device.path_of(disk) if disk else None}
