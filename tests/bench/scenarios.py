@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
+import subprocess
 import time
 import typing as t
 from pathlib import Path
@@ -98,10 +99,8 @@ def memory(ground: Ground) -> Run:
     """Look at a run of which all nodes wait for a ramdisk that never answers; then interrupt it."""
     fleet = ground.make_direct()
     fleet.script(ramdisk={"answers": False})
-    began = time.monotonic()
     with fleet.running("deploy.yml") as process:
-        waiting, peak = _await_start(fleet, process.pid)
-        reached = time.monotonic() - began
+        waiting, seconds, peak = _await_start(fleet, process)
         samples = _sample(process.pid)
         sampled = time.monotonic()
         if process.poll() is not None:
@@ -109,7 +108,7 @@ def memory(ground: Ground) -> Run:
     figures = json.loads((fleet.folder / "figures").read_text())
     return {
         "waiting": waiting,
-        "start_seconds": round(reached, 1),
+        "start_seconds": round(seconds, 1),
         "stop_seconds": round(time.monotonic() - sampled, 1),
         "peak_mib": round(max(peak, samples["pss_mib"]), 1),
         "code": figures["code"],
@@ -117,21 +116,24 @@ def memory(ground: Ground) -> Run:
     }
 
 
-def _await_start(fleet: Fleet, pid: int) -> tuple[int, float]:
-    """Wait until as many machines as will be are switched on; return how many, and the most memory in MiB."""
+def _await_start(fleet: Fleet, process: subprocess.Popen[bytes]) -> tuple[int, float, float]:
+    """Wait until as many machines as will be are switched on.
+
+    :returns: how many, the seconds until the last one, and the most memory in MiB.
+    """
     began = changed = time.monotonic()
     on, peak = 0, 0.0
     while on < len(fleet.names):
         now = time.monotonic()
-        if (on and now - changed > STALL_SECONDS) or now - began > START_LIMIT or not get_descendants(pid):
+        if (on and now - changed > STALL_SECONDS) or now - began > START_LIMIT or process.poll() is not None:
             break
         time.sleep(2)
-        peak = max(peak, get_memory(get_descendants(pid)))
+        peak = max(peak, get_memory(get_descendants(process.pid)))
         before, on = on, fleet.count_switched_on()
         if on != before:
             changed = time.monotonic()
     time.sleep(10)  # the last one has only just been switched on
-    return on, peak
+    return on, changed - began, peak
 
 
 def _sample(pid: int) -> dict[str, float]:
