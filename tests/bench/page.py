@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import operator
 import typing as t
 
 from tests.bench.figures import Cell, Sitting, Spread
@@ -174,13 +175,13 @@ def _memory(sitting: Sitting) -> list[str]:
             f"{cell.nodes:,}",
             label,
             min(run["waiting"] for run in runs),
-            *(cell.spread(label, lambda run, name=name: float(run[name])).show(digits) for name, digits in figures),
+            *(cell.spread(label, operator.itemgetter(name)).show(digits) for name, digits in figures),
         )
         for cell in cells
         for label, runs in cell.runs.items()
     ]
-    head = ("nodes", "checkout", "waiting at once", "processes", "MiB while waiting", "MiB at most")
-    head += ("cores busy while waiting", "s until all wait", "s from SIGINT to the end")
+    head = ["nodes", "checkout", "waiting at once", "processes", "MiB while waiting", "MiB at most"]
+    head += ["cores busy while waiting", "s until all wait", "s from SIGINT to the end"]
     return [*lines, *_table(head, rows)]
 
 

@@ -56,7 +56,7 @@ def get_step(highest: float, steps: int = 5) -> float:
     """Return the distance of an axis's marks: 1, 2 or 5 times a power of ten, for at most ``steps`` of them."""
     if highest <= 0:
         return 1.0
-    power = 10 ** math.floor(math.log10(highest / steps))
+    power: float = 10 ** math.floor(math.log10(highest / steps))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power * steps >= highest)
 
 
