@@ -124,9 +124,9 @@ def measure(options: argparse.Namespace) -> Sitting:
         checkouts.insert(0, Checkout.at(BEFORE, options.against.resolve()))
     about = {**machine.describe(), "date": f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC"}
     about["command"] = show_command(options)
-    sitting = Sitting(about, {checkout.label: checkout.commit for checkout in checkouts})
-    if os.getloadavg()[0] > 0.5:
-        say(f"The load average is {os.getloadavg()[0]:g}: others are at work here, and the figures will show it.")
+    sitting = Sitting(about, {checkout.label: checkout.commit for checkout in checkouts}, [os.getloadavg()[0]])
+    if sitting.load[0] > 0.5:
+        say(f"The load average is {sitting.load[0]:.2f}: others are at work here, and the figures will show it.")
     with tempfile.TemporaryDirectory(prefix="baremetal-lifecycle-bench-") as name:
         folder = Path(name)
         images = folder / "images"
@@ -138,6 +138,7 @@ def measure(options: argparse.Namespace) -> Sitting:
             for cell, rounds in plan(options):
                 bench.measure(cell, rounds)
                 sitting.cells.append(cell)
+    sitting.load.append(os.getloadavg()[0])
     return sitting
 
 

@@ -64,10 +64,11 @@ class Cell:
 
 @dataclass
 class Sitting:
-    """All that was measured without getting up. ``commits``: of each checkout, by its label."""
+    """All that was measured in one go. ``commits``: of each checkout, by its label; ``load``: before, after."""
 
     machine: dict[str, str]
     commits: dict[str, str]
+    load: list[float]
     cells: list[Cell] = field(default_factory=list)
 
     def of(self, *scenarios: str) -> list[Cell]:

@@ -56,8 +56,8 @@ def _noise(sitting: Sitting) -> list[str]:
     word = "quiet" if others.high < QUIET else "quiet most of the time" if others.median < QUIET else "noisy"
     return [
         f"The machine was {word}: what did not belong to a run took {others.median:.0%} of it in the median run,",
-        f"{others.high:.0%} in the worst. The load average (one minute) was {runs[0]['load'][0]:g} before the first",
-        f"run, {runs[-1]['load'][1]:g} after the last.",
+        f"{others.high:.0%} in the worst. The load average (one minute) was {sitting.load[0]:.2f} before the first",
+        f"run, {sitting.load[-1]:.2f} after the last.",
         "",
     ]
 

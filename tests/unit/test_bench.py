@@ -35,7 +35,7 @@ def sitting() -> Sitting:
         Cell("noop", 1000, {"before": [run(1240)], "now": [run(600)]}),
     ]
     waits = Cell("waits-inspect", 200, {"now": [run(40, 61)]}, {"before": 1200.0})
-    return Sitting({"kernel": "Linux"}, {"before": "1234567", "now": "89abcde"}, [*noop, waits])
+    return Sitting({"kernel": "Linux"}, {"before": "1234567", "now": "89abcde"}, [0.1, 1.5], [*noop, waits])
 
 
 def test_a_spread_is_shown_only_where_there_is_one() -> None:
@@ -55,6 +55,7 @@ def test_the_page_has_both_checkouts_and_says_what_was_not_measured() -> None:
     assert "| 50 | before | 620 (600 to 640) | 155 (150 to 160) | 10.0 | 5.00 | 11 | 3 |" in text
     assert "| 200 | before | 20 min for the waits alone, computed, not measured" in text
     assert "The machine was quiet: " in text
+    assert "was 0.10 before the first\nrun, 1.50 after the last." in text
     assert "## Nothing to do" not in text
     assert max(map(len, text.splitlines())) <= 130
     for lines in text.split("\n\n"):
