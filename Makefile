@@ -4,11 +4,12 @@
 #   make deploy NODE=node14   to another one: lab/settings.py says which kinds there are
 #   make lab-up NODES=2       start the lab alone, with its first two machines ...
 #   make lab-up NODES="node01 node14"         ... or with these
+#   make bench AGAINST=PATH   measure another checkout in turn with this one; BENCH="--rounds 3" for more options
 NODE ?= node01
 NODES ?= $(NODE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test e2e-full e2e-life clean
+.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test bench e2e-full e2e-life clean
 
 deploy: lab-up
 	ansible-playbook playbooks/deploy.yml -i inventory/lab -l $(NODE)
@@ -43,6 +44,11 @@ check:
 test:
 	@lab/setup.sh test
 	@tests/run.sh test
+
+# What the controller's own work costs; writes docs/performance.md.
+bench:
+	@lab/setup.sh test
+	@python -m tests.bench $(if $(AGAINST),--against $(AGAINST)) $(BENCH)
 
 # Every kind of machine, in about half an hour; writes docs/matrix.md.
 e2e-full:
