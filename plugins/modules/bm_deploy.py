@@ -49,11 +49,19 @@ options:
   job:
     description: The job that was started in the ramdisk for the current step; C(act), C(limit), C(results_file) and C(progress_paths).
     type: dict
+  ramdisk_steps:
+    description: Run core steps in the ramdisk; else they are left for the next call, whose connection leads there.
+    type: bool
+    default: true
   instance:
     description:
       - Where the deployed system will answer on SSH, C(address) and C(port), for M(baremetal.lifecycle.bm_wait).
       - As an action, by default where the host's own variables say.
     type: dict
+  instance_timeout:
+    description: Limit in seconds for the deployed system to answer on SSH after the node is C(active); V(0) does not wait for it.
+    type: float
+    default: 0
   lldp_timeout:
     description: For an inspection, seconds to listen for LLDP neighbours.
     type: int
@@ -139,11 +147,15 @@ error:
   sample: {"type": "BMCConnectionError", "retryable": true, "hint": "Check bm_bmc.address, the BMC's network and its power."}
 wait:
   description:
-    - What is to be waited for; null where nothing is. C(for) is V(ramdisk), V(job), V(power_off) or V(pause), C(since) when it
+    - What is to be waited for; null where nothing is. C(for) is V(ramdisk), V(job), V(power_off), V(pause) or V(instance), C(since) when it
       began, C(limit) for how many seconds.
   returned: success
   type: dict
   sample: {"for": "ramdisk", "since": 1795700000.0, "limit": 1800}
+goes_on:
+  description: Whether it is to be called again, after RV(wait) or RV(next_step).
+  returned: success
+  type: bool
 next_step:
   description: The step that is to be run in the ramdisk now; null at the end, and where the work is held or waits.
   returned: success

@@ -16,8 +16,8 @@ author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Where M(baremetal.lifecycle.bm_deploy) would wait, it returns, and the node is C(wait call-back) in the store (or what its verb has
     for it). This waits for all nodes of the play's batch together, with C(run_once), thousands of them in one process and one fork.
-  - It waits for the ramdisk's answer, a job in the ramdisk (image, erase), the end of its power-down, and a step C(wait); each
-    node has its own limit. With O(what=instance), for the deployed systems.
+  - It waits for the ramdisk's answer, a job in the ramdisk (image, erase), the end of its power-down, a step C(wait), and the deployed
+    system; that is until an SSH server answers where the host is. Each node has its own limit.
   - It keeps the reservations of all these nodes, and lets go a node that is to be aborted or held, was put to maintenance, or is held
     by another run by now. Of a node that waits for nothing it says so at once.
   - It changes nothing, and fails no node. M(baremetal.lifecycle.bm_deploy) judges what was seen, for each node alone.
@@ -50,18 +50,6 @@ options:
     type: list
     elements: str
     required: true
-  what:
-    description:
-      - V(work) is what M(baremetal.lifecycle.bm_deploy) has begun.
-      - V(instance) is the deployed system, until an SSH server answers where the host is. Nobody logs in, since its host key is not
-        known. Only nodes count that this run has deployed.
-    type: str
-    choices: [work, instance]
-    default: work
-  timeout:
-    description: Limit for an instance to answer, in seconds.
-    type: float
-    default: 600
   store:
     description:
       - SQLAlchemy URL of the state store.
@@ -85,12 +73,6 @@ EXAMPLES = r"""
   baremetal.lifecycle.bm_wait:
   run_once: true
   register: waited
-
-- name: Wait until the deployed systems answer
-  baremetal.lifecycle.bm_wait:
-    what: instance
-    timeout: 300
-  run_once: true
 """
 
 RETURN = r"""
@@ -99,6 +81,9 @@ nodes:
   returned: success
   type: dict
   contains:
+    what:
+      description: What was waited for.
+      type: str
     ready:
       description: Whether the node can be gone on with; else it is to be waited for again.
       type: bool
@@ -114,7 +99,11 @@ nodes:
     result:
       description: The result of a job that has ended.
       type: dict
-  sample: {"node01": {"ready": true, "done": true, "seen": "it answers", "at": 1795700000.0, "result": null}}
+  sample: {"node01": {"what": "ramdisk", "ready": true, "done": true, "seen": "it answers", "at": 1795700000.0, "result": null}}
+user_steps:
+  description: Whether a node has steps of yours in the ramdisk; all of the batch keep in step then.
+  returned: success
+  type: bool
 error:
   description: What kind of error; C(type), C(retryable) and C(hint).
   returned: failure

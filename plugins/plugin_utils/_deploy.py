@@ -17,6 +17,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import BareMetalError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import root_device, wait
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _host_variables as host_variables
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import OperationAction
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._core_steps import CORE_STEPS, Start
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._in_band import PatientAction
@@ -42,10 +43,9 @@ class DeployAction(OperationAction, PatientAction):
     def options(self, variables: Result) -> Result:
         """Return the task's options; the instance will answer where the host does."""
         args = super().options(variables)
-        if "instance" not in args:
-            host = variables.get("ansible_host", variables.get("inventory_hostname"))
-            where = {"address": host, "port": variables.get("ansible_port", 22)}
-            args["instance"] = {key: self._templar.template(value) for key, value in where.items()}
+        throttle = variables.get("provision_node_write_throttle") or 0
+        args.setdefault("follow", bool(throttle) and int(self._templar.template(throttle)) > 0)
+        args.setdefault("instance", host_variables.instance_of(variables, self._templar.template))
         return args
 
     def act(self, params: Result, owner: str, task_vars: Result) -> Result:
@@ -54,7 +54,7 @@ class DeployAction(OperationAction, PatientAction):
         result = self.execute(params, owner)
         while not result.get("failed"):
             step = result.get("next_step")
-            if step and not step["tasks"]:
+            if step and not step["tasks"] and params["ramdisk_steps"]:
                 told = self._run_core_step(step, result)
             elif result.get("wait") and params["follow"]:
                 told = {"waited": self._wait()}

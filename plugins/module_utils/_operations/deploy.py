@@ -11,7 +11,7 @@ import typing as t
 
 from .._calls.request import Request, Result, state_of
 from .._contract.argspec import NODE_SPEC, WORK_SPEC
-from .._errors import BareMetalError, InvalidRequestError, InvalidStateError
+from .._errors import BareMetalError, CallBackTimeoutError, InvalidRequestError, InvalidStateError
 from .._image import root_device
 from .._states import verbs
 from .._work import out_of_band, plans, preparation, steps, waits, work
@@ -24,7 +24,9 @@ ARGUMENT_SPEC = {
     "completed_step": {"type": "str"},
     "step_result": {"type": "dict", "default": {}},
     "job": {"type": "dict"},
+    "ramdisk_steps": {"type": "bool", "default": True},
     "instance": {"type": "dict"},
+    "instance_timeout": {"type": "float", "default": 0},
     "follow": {"type": "bool", "default": False},
     "lldp_timeout": {"type": "int", "default": 0},
     "rescue_ssh_keys": {"type": "list", "elements": "str", "default": []},
@@ -33,7 +35,7 @@ ARGUMENT_SPEC = {
     "report_operator": {"type": "str", "default": ""},
 }
 
-GOES_ON = {"next_step": None, "wait": None, "held": False}
+GOES_ON = {"next_step": None, "wait": None, "held": False, "goes_on": False}
 """What a result has where nothing of it applies."""
 
 
@@ -51,6 +53,8 @@ def run(request: Request) -> Result:
     if request.check_mode:
         return {**state_of(request.store.get(request.node.name)), "changed": True, **GOES_ON}
     verb = verbs.VERBS[request.params["verb"]]
+    if request.params["waited"].get("what") == "instance":
+        return _judge_instance(request)
     with work.hold(request, verb.name) as task:
         if verb not in (work.verb_of(task), work.wanted_verb(task)) or not work.is_begun(task.record):
             raise InvalidStateError(
@@ -68,11 +72,38 @@ def run(request: Request) -> Result:
         return tasks.task_result(
             task,
             changed=True,
-            **goes_on,
+            **{**goes_on, "goes_on": bool(goes_on["wait"] or goes_on["next_step"])},
             **_chosen_disk(task),
             connection=preparation.connection_of(request, task),
             work=work.totals(task.record),
         )
+
+
+def _judge_instance(request: Request) -> Result:
+    """Say whether the deployed system answers; the node itself is done, and nobody's any more.
+
+    :raises CallBackTimeoutError: it does not.
+    """
+    waited, name = request.params["waited"], request.node.name
+    record = request.store.get(name)
+    if waited["ready"] and not waited["done"]:
+        raise CallBackTimeoutError(
+            f"The system deployed to node {name} did not answer on SSH within"
+            f" {request.params['instance_timeout']:g} s; last seen: {waited['seen']}.",
+            node=name,
+            hint="Look at its console, and at ansible_host and ansible_port. The node is active.",
+        )
+    wait = None if waited["ready"] or record is None else waits.instance_of(record, request.owner)
+    told = {"work": work.totals(record)} if record else {}
+    return {
+        **state_of(record),
+        "changed": False,
+        **GOES_ON,
+        "wait": wait,
+        "goes_on": bool(wait),
+        "connection": None,
+        **told,
+    }
 
 
 def _go_on(request: Request, task: tasks.Task) -> Result:
@@ -104,8 +135,7 @@ def _end_wait(request: Request, task: tasks.Task, waiting: Result) -> Result | N
     waited = request.params["waited"]
     if (waited.get("result") or {}).get("evidence"):
         out_of_band.keep_evidence(request, task, waited["result"]["evidence"])
-    work.check_abort(request)
-    if waiting["for"] in waits.HOLDABLE and _is_hold_requested(request):
+    if work.follow_requests(request, may_hold=waiting["for"] in waits.HOLDABLE):
         waits.forget(task.record)
         return {"held": True}
     if not waits.is_over(request, waiting, waited):
@@ -158,15 +188,14 @@ def _run_steps(request: Request, task: tasks.Task) -> Result:
     by_key = {step.key: step for step in plans.wanted_steps(request, work.verb_of(task))}
     while True:
         task.renew()
-        work.check_abort(request)
-        if _is_hold_requested(request):
+        if work.follow_requests(request):
             return {"held": True}
         entry = work.current_step(task.record)
         if entry is None:
             _finish(request, task)
             wanted = work.wanted_verb(task)
             if wanted is work.verb_of(task):
-                return {}
+                return {"wait": waits.instance_of(task.record, request.owner)}
             preparation.begin(request, task, wanted)
             by_key = {step.key: step for step in plans.wanted_steps(request, wanted)}
             continue
@@ -211,15 +240,6 @@ def _in_band_step(request: Request, task: tasks.Task, key: str) -> Result:
     return {**told, "args": step.args, **(more if step.step == "write_image" else {})}
 
 
-def _is_hold_requested(request: Request) -> bool:
-    """Say whether somebody has asked the run to hold; the request is answered then."""
-    record = request.store.get(request.node.name)
-    if record is None or record.requested != "hold":
-        return False
-    request.store.request(record.name, None, None)
-    return True
-
-
 def _finish(request: Request, task: tasks.Task) -> None:
     verb = work.verb_of(task)
     files = work.Files(request.node)
@@ -229,8 +249,9 @@ def _finish(request: Request, task: tasks.Task) -> None:
         task.record.power_state = request.driver.power.get_power_state()
     work.add_counters(task, request)
     info = task.record.driver_internal_info
-    if info.pop("ramdisk_booted", False) and verb.kind == "deploy" and request.driver.agent is None:
-        waits.keep_instance(task, request.params["instance"], request.owner)
+    limit = request.params["instance_timeout"]
+    if info.pop("ramdisk_booted", False) and verb.kind == "deploy" and request.driver.agent is None and limit:
+        waits.keep_instance(task, request.params["instance"], limit, request.owner)
     info["seconds"] = round(time.time() - info.get("started_at", time.time()), 1)
     task.process_event(work.end_event(verb, task.record))
 

@@ -28,7 +28,8 @@ def run(request: Request) -> Result:
     # What is wrong with the request itself is said before the store knows of the node.
     plans.wanted_steps(request, verb)
     with work.hold(request, verb.name) as task:
-        request.store.request(request.node.name, None, None)  # an older one was meant for another run
+        if task.record.requested:  # an older one was meant for another run
+            request.store.request(request.node.name, None, None)
         needed, described = preparation.begin(request, task, verb)
         return tasks.task_result(
             task,

@@ -13,13 +13,12 @@ import typing as t
 from .._calls.request import Result
 from .._calls.store_request import StoreRequest
 from .._contract.argspec import NODE_SPEC
-from .._watch.watcher import Keeper, Watcher
+from .._store.record import NodeRecord
+from .._watch.watcher import Watcher
 from .._work import waits
 
 ARGUMENT_SPEC = {
     "names": {"type": "list", "elements": "str", "required": True},
-    "what": {"type": "str", "choices": ["work", "instance"], "default": "work"},
-    "timeout": {"type": "float", "default": 600},
     **{name: NODE_SPEC[name] for name in ("store", "state_dir", "reservation_timeout", "owner")},
 }
 
@@ -34,48 +33,29 @@ def run(request: StoreRequest) -> Result:
     names = request.params["names"]
     ready = {name: {"ready": True, "done": True, "seen": "it waits for nothing"} for name in names}
     if request.check_mode:
-        return {"changed": False, "nodes": ready}
-    watch = {"work": _watch_work, "instance": _watch_instances}[request.params["what"]]
-    return {"changed": False, "nodes": {**ready, **watch(request, names)}}
-
-
-def _watch_work(request: StoreRequest, names: t.Collection[str]) -> dict[str, Result]:
-    """Wait for what this run has begun on these nodes."""
-    records = [request.store.get(name) for name in names]
-    held = [record for record in records if record and record.reservation == request.owner]
+        return {"changed": False, "nodes": ready, "user_steps": False}
+    records = [record for record in map(request.store.get, names) if record]
+    held = [record for record in records if record.reservation == request.owner]
     begun = {record.name: wait for record in held if (wait := waits.current(record))}
-    others = len(held) > len(begun)
-    return _watch(begun, _Holder(request, begun), request, batch=len(names), others=others) if begun else {}
+    deployed = {record.name: wait for record in records if (wait := waits.instance_of(record, request.owner))}
+    watcher = Watcher(
+        {**begun, **deployed},
+        _Holder(request, begun),
+        request.report,
+        batch=len(names),
+        others=len(held) > len(begun),
+    )
+    seen = {name: told.to_result() for name, told in asyncio.run(watcher.run()).items()}
+    return {"changed": False, "nodes": {**ready, **seen}, "user_steps": any(map(_has_user_steps, held))}
 
 
-def _watch_instances(request: StoreRequest, names: t.Collection[str]) -> dict[str, Result]:
-    """Wait until the systems that this run has deployed answer on SSH."""
-    deployed, limit, now = {}, float(request.params["timeout"]), time.time()
-    for name in names:
-        record = request.store.get(name)
-        where = waits.instance_of(record, request.owner) if record else None
-        if where:
-            deployed[name] = {"for": "instance", "since": now, "limit": limit, **where}
-    return _watch(deployed, _Nobody(), request, batch=None) if deployed else {}
-
-
-def _watch(
-    wanted: dict[str, Result], keeper: Keeper, request: StoreRequest, *, batch: int | None, others: bool = False
-) -> dict[str, Result]:
-    watcher = Watcher(wanted, keeper, request.report, batch=batch, others=others)
-    return {name: told.to_result() for name, told in asyncio.run(watcher.run()).items()}
-
-
-class _Nobody:
-    """Instances are nobody's any more."""
-
-    def check(self, dummy: t.Collection[str]) -> dict[str, str]:
-        """Let nobody go."""
-        return {}
+def _has_user_steps(record: NodeRecord) -> bool:
+    """Say whether the node's work has steps of users in the ramdisk: all nodes of a batch keep in step then."""
+    return any(entry.get("user") for entry in record.steps)
 
 
 class _Holder:
-    """This run, which holds its nodes while they wait."""
+    """This run, which holds its nodes while they wait; one that is active already is nobody's."""
 
     def __init__(self, request: StoreRequest, begun: dict[str, Result]) -> None:
         self._store = request.store
@@ -86,6 +66,7 @@ class _Holder:
 
     def check(self, names: t.Collection[str]) -> dict[str, str]:
         """Keep the reservations of these nodes; return those that are to be let go, and why."""
+        names = self._begun.keys() & set(names)
         if time.monotonic() - self._renewed > self._seconds / 4:
             self._store.renew(names, self._owner, self._seconds)
             self._renewed = time.monotonic()

@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import time
 import typing as t
 
-from .targets import TARGETS, Limits, Target
+from .targets import TARGETS, Limits, Look, Target
 
 Result = dict[str, t.Any]
 
@@ -32,11 +31,12 @@ next tasks (about 40 ms a node), and a part of the time waited so far."""
 
 @dataclasses.dataclass
 class Seen:
-    """What came of one node's wait: ``ready`` to go on, or not yet; ``at``, when, in seconds since the epoch.
+    """What came of one node's wait for ``what``: ``ready`` to go on, or not; ``at``, when, in seconds since the epoch.
 
     ``done``: what was waited for is there; one that is ready without has waited long enough, or is to be let go.
     """
 
+    what: str = ""
     ready: bool = False
     done: bool = False
     seen: str = "nothing"
@@ -73,19 +73,20 @@ class Watcher:
         :param others: whether there are nodes in the batch that could go on now.
         """
         self._others = others
-        self.seen = {name: Seen() for name in waits}
+        self.seen = {name: Seen(wait["for"]) for name, wait in waits.items()}
         self._waits = waits
         self._keeper = keeper
         self._report = report
         self._batch = batch
         self._started = time.monotonic()
+        self._let_go: dict[str, str] = {}
 
     async def run(self) -> dict[str, Seen]:
         """Return what was seen of each node, once all are done, or some have waited long enough for the others."""
         limits = Limits()
         targets = {name: TARGETS[wait["for"]](wait, limits) for name, wait in self._waits.items()}
         following = {name: asyncio.create_task(self._follow(name, target)) for name, target in targets.items()}
-        helping = [asyncio.create_task(self._tell()), asyncio.create_task(self._check(targets, following))]
+        helping = [asyncio.create_task(self._tell()), asyncio.create_task(self._check(following))]
         try:
             await self._until_enough(following, helping[1])
         finally:
@@ -113,29 +114,36 @@ class Watcher:
         return max(MIN_PATIENCE, PATIENCE_A_NODE * batch, PATIENCE_PART * waited)
 
     async def _follow(self, name: str, target: Target) -> None:
-        """Look until it is done or too late: both are for bm_deploy to judge."""
+        """Look until it is done, too late, or to be let go: all three are for bm_deploy to judge."""
+        seen = self.seen[name]
+        try:
+            look = await self._until_done(target, seen)
+            result = look.result if look.done else await target.give_up("late")
+        except asyncio.CancelledError:
+            if name not in self._let_go:
+                raise
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+            look = Look(False, self._let_go[name])
+            result = await target.give_up("stopped")
+        self.seen[name] = Seen(seen.what, ready=True, done=look.done, seen=look.seen, at=time.time(), result=result)
+
+    async def _until_done(self, target: Target, seen: Seen) -> Look:
         interval = max(target.interval, len(self._waits) / LOOKS_A_SECOND)
         deadline = target.wait["since"] + target.wait["limit"]
-        seen = self.seen[name]
         while True:
             look = await target.look()
             seen.seen = look.seen
             if look.done or time.time() >= deadline:
-                result = look.result if look.done else await target.give_up("late")
-                seen.ready, seen.done, seen.at, seen.result = True, look.done, time.time(), result
-                return
+                return look
             await asyncio.sleep(min(interval, max(0.05, deadline - time.time())))
 
-    async def _check(self, targets: dict[str, Target], following: dict[str, asyncio.Task[None]]) -> None:
+    async def _check(self, following: dict[str, asyncio.Task[None]]) -> None:
         """Keep the reservations, and stop waiting for a node that somebody wants to be let go."""
         while True:
-            pending = [name for name, task in following.items() if not task.done()]
-            for name, why in (await asyncio.to_thread(self._keeper.check, pending)).items():
+            pending = [name for name, task in following.items() if not task.done() and name not in self._let_go]
+            self._let_go.update(await asyncio.to_thread(self._keeper.check, pending))
+            for name in self._let_go.keys() & set(pending):
                 following[name].cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await following[name]
-                result = await targets[name].give_up("stopped")
-                self.seen[name] = Seen(ready=True, seen=why, at=time.time(), result=result)
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _tell(self) -> None:

@@ -45,7 +45,7 @@ def begin(request: Request, task: Task, verb: Verb) -> tuple[bool, bool]:
     same = plan.resume and _is_same(plan, task.record)
     for event in plan.events[:-1]:
         _advance(request, task, event)
-    work.check_abort(request)
+    work.follow_requests(request, may_hold=False)
     if not same:
         _replace(request, task, plan, verb, all_steps)  # saved together with the event that leads to the work
     task.record.driver_internal_info["wanted_verb"] = wanted.name

@@ -127,6 +127,7 @@ def to_record(steps: t.Iterable[Step]) -> list[dict[str, t.Any]]:
             "priority": step.priority,
             "status": TODO,
             "content": digest_of([step.tasks, step.args]),
+            **({"user": True} if step.tasks else {}),
         }
         for step in steps
     ]

@@ -20,11 +20,15 @@ from .._errors import BareMetalError, InvalidStateError, NodeInMaintenanceError,
 from .._states import machine, states
 from .._states.verbs import VERBS
 from .._store import owner as owners
-from .._store.record import HistoryEntry, NodeRecord
+from .._store.record import Glance, HistoryEntry, NodeRecord
 from .._store.store import Store
 
 _STARTING = frozenset(states.VERBS.values()) | {"rebuild"}
 """Events with which new work starts, so that the last error is of no interest any more."""
+
+
+RENEWALS = 4
+"""How often a reservation is renewed while it would last."""
 
 
 class Task:
@@ -39,6 +43,7 @@ class Task:
         self._store = store
         self._owner = owner
         self._timeout = timeout
+        self._renewed = time.monotonic()
 
     def process_event(self, event: str, *, message: str | None = None) -> None:
         """Advance the state machine by ``event`` and save, with a history row, in one transaction.
@@ -86,10 +91,13 @@ class Task:
             self.note("error", message)
 
     def renew(self) -> None:
-        """Prolong the reservation.
+        """Prolong the reservation, where a part of its time has passed.
 
         :raises NodeLockedError: it was lost to another run.
         """
+        if time.monotonic() - self._renewed < self._timeout / RENEWALS:
+            return
+        self._renewed = time.monotonic()
         if not self._store.reserve(self.record.name, self._owner, self.record.reservation_purpose or "", self._timeout):
             raise NodeLockedError("The reservation was lost to another run.", node=self.record.name, hint="Run again.")
 
@@ -129,7 +137,9 @@ def acquire(
     try:
         yield task
     except BareMetalError as exc:
-        if not isinstance(exc, (InvalidStateError, NodeLockedError)):
+        if isinstance(exc, NodeInMaintenanceError):
+            task.release()  # what this run has begun is left for whoever clears it
+        elif not isinstance(exc, (InvalidStateError, NodeLockedError)):
             task.fail(exc.message)
             if on_failure:
                 on_failure(task, exc)
@@ -139,7 +149,7 @@ def acquire(
             task.release()
 
 
-def check_maintenance(record: NodeRecord) -> None:
+def check_maintenance(record: NodeRecord | Glance) -> None:
     """Refuse a node that is in maintenance.
 
     :raises NodeInMaintenanceError: with the reason that was given.

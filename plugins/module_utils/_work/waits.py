@@ -63,18 +63,22 @@ def forget(record: NodeRecord) -> None:
     record.driver_internal_info.pop("wait", None)
 
 
-def keep_instance(task: Task, address: Result | None, owner: str) -> None:
+def keep_instance(task: Task, address: Result | None, limit: float, owner: str) -> None:
     """Write down, without saving, where the system will answer that this run has deployed."""
     if address:
-        task.record.driver_internal_info["instance"] = {**address, "run": owner}
+        task.record.driver_internal_info["instance"] = {
+            "for": "instance",
+            "since": time.time(),
+            "limit": limit,
+            "run": owner,
+            **address,
+        }
 
 
 def instance_of(record: NodeRecord, owner: str) -> Result | None:
-    """Return where the system answers that this run has deployed; None where it has deployed none that does."""
+    """Return the wait for the system that this run has deployed; None where it has deployed none."""
     kept = record.driver_internal_info.get("instance") or {}
-    if kept.get("run") != owner or record.provision_state != states.ACTIVE:
-        return None
-    return {"address": kept["address"], "port": kept["port"]}
+    return kept if kept.get("run") == owner and record.provision_state == states.ACTIVE else None
 
 
 def is_over(request: Request, wait: Result, waited: Result) -> bool:

@@ -32,7 +32,7 @@ from .._states.machine import allowed_events
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
 from . import steps
-from .task import Task, acquire
+from .task import Task, acquire, check_maintenance
 
 FAILED = frozenset({states.ERROR, *(state for state in states.TARGETS if state.endswith(" failed"))})
 
@@ -198,17 +198,25 @@ def mark(task: Task, entry: dict[str, t.Any], status: str, *, at: float | None =
         task.note("step", f"{entry['step']} done", seconds=seconds)
 
 
-def check_abort(request: Request) -> None:
-    """Stop where somebody has asked the run to.
+def follow_requests(request: Request, *, may_hold: bool = True) -> bool:
+    """Follow what somebody has asked the run for; say whether it is to hold, which is answered then.
 
-    :raises AbortedError: saying who.
+    :param may_hold: whether it can hold now; else that is left for later.
+    :raises AbortedError: it is to stop.
+    :raises NodeInMaintenanceError: the node was set aside.
     """
-    record = request.store.get(request.node.name)
-    if record is not None and record.requested == "abort":
-        request.store.request(record.name, None, None)
+    name, store = request.node.name, request.store
+    seen = store.glance([name]).get(name)
+    if seen is None:
+        return False
+    check_maintenance(seen)
+    if seen.requested == "abort" or (seen.requested == "hold" and may_hold):
+        store.request(name, None, None)
+    if seen.requested == "abort":
         raise AbortedError(
-            f"Aborted on request of {record.requested_by}.", node=record.name, hint="Run the verb again to start anew."
+            f"Aborted on request of {seen.requested_by}.", node=name, hint="Run the verb again to start anew."
         )
+    return seen.requested == "hold" and may_hold
 
 
 def add_counters(task: Task, request: Request) -> None:

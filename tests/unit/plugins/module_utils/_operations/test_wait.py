@@ -227,6 +227,7 @@ def test_a_job_is_followed_to_its_end(
     with subprocess.Popen([sys.executable, "-c", JOB, str(results), str(progress), json.dumps(end)]) as process:
         job = {"act": "write_image", "limit": limit, "results_file": str(results), "progress_paths": [str(progress)]}
         assert batch.go_on("node01", "clean", job=job, **steps)["provision_state"] == "clean wait"
+        threading.Thread(target=process.wait, daemon=True).start()  # what has died is no zombie in the ramdisk either
         timer = later(lambda: batch.store.request("node01", "abort", "ops@desk")) if request_abort else None
         told = batch.wait("node01")["node01"]
         if timer:
@@ -254,13 +255,17 @@ def test_an_instance_answers_as_an_ssh_server(batch: Batch, banner: bytes, answe
         record = batch.store.ensure_node("node01", "fake")
         batch.store.reserve("node01", ME, "test", 60)
         record.provision_state = "active"
-        where = {"address": "127.0.0.1", "port": server.getsockname()[1], "run": ME}
+        where = {"for": "instance", "since": time.time(), "limit": 2, "run": ME}
+        where |= {"address": "127.0.0.1", "port": server.getsockname()[1]}
         record.driver_internal_info = {"instance": where}
         batch.store.save(record, ME)
-        told = batch.wait("node01", what="instance", timeout=2)["node01"]
+        told = batch.wait("node01")["node01"]
         assert (told["ready"], told["done"]) == (True, answers)
         assert banner[:3].decode() in told["seen"]
+        said = batch.call(deploy, "node01", verb="deploy", waited=told, instance_timeout=2)
+        assert (said.get("failed", False), said["provision_state"]) == (not answers, "active")
+        assert answers or "did not answer on SSH within 2 s; last seen: 127.0.0.1 port" in said["msg"]
         record.driver_internal_info = {"instance": {**where, "run": ANOTHER}}
         batch.store.save(record, ME)
-        assert batch.wait("node01", what="instance")["node01"]["seen"] == "it waits for nothing"
+        assert batch.wait("node01")["node01"]["seen"] == "it waits for nothing"
         server.shutdown(socket.SHUT_RDWR)
