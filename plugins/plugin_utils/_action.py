@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import gc
 import json
 import os
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -24,17 +26,34 @@ from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _host_v
 # Ansible loads an action before it forks the worker that runs it: what is made here, each worker has.
 with contextlib.suppress(BareMetalError):  # a library that is missing is told of where it is needed
     warm_up()
+gc.freeze()  # a worker that looks for garbage among what it shares would make a copy of all of it
+
+
+_LOADED_BY = owners.current_owner(os.getpid())
 
 
 def run_owner() -> str:
-    """Return who this run is: the ansible-playbook process, whose worker calls this."""
-    return str(owners.current_owner(os.getppid()))
+    """Return who this run is: the ansible-playbook process, which has loaded this file and forked the worker.
+
+    It is named before the fork: a worker that outlives it does not go on in the name of who adopts orphans.
+    """
+    return str(owners.current_owner(os.getppid()) if _LOADED_BY.pid == os.getpid() else _LOADED_BY)
+
+
+@functools.cache
+def _validator(operation: t.Any) -> ArgumentSpecValidator:
+    return ArgumentSpecValidator(operation.ARGUMENT_SPEC)
 
 
 class OperationAction(ActionBase):
     """Runs ``OPERATION`` in this process, or as a module where the task is delegated or asynchronous."""
 
     OPERATION: t.Any
+
+    def __init_subclass__(cls) -> None:
+        if hasattr(cls, "OPERATION"):
+            _validator(cls.OPERATION)  # for the workers: to make one is dear
+
     _supports_async = True
     _supports_check_mode = True
 
@@ -48,12 +67,11 @@ class OperationAction(ActionBase):
                 self._execute_module(module_args=args, task_vars=task_vars, wrap_async=bool(self._task.async_val))
             )
             return result
-        try:
-            dummy, params = self.validate_argument_spec(argument_spec=self.OPERATION.ARGUMENT_SPEC)
-        except AnsibleActionFail as exc:
-            result.update(self.explain(str(exc)), failed=True)
+        checked = _validator(self.OPERATION).validate(self._task.args)
+        if checked.error_messages:
+            result.update(self.explain(checked.error_messages[0]), failed=True)
             return result
-        plain = json.loads(json.dumps(params))  # without Ansible's tagged types, which databases don't know
+        plain = json.loads(json.dumps(checked.validated_parameters))  # without tagged types, which databases don't know
         result.update(self.act(plain, owner, task_vars or {}))
         return result
 

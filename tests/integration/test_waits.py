@@ -138,11 +138,11 @@ def test_a_host_that_becomes_unreachable_in_a_step_of_its_own(inspected: t.Any, 
         "    ansible_ssh_retries: 0\n"
     )
     steps = [{"step": "look", "tasks": str(step)}]
-    run = site.play("clean.yml", "-l", "baremetal", "-e", f"clean_node_steps={steps!r}", nodes=NODES)
+    run = site.play("clean.yml", "-l", "baremetal", nodes=NODES, clean_node_steps=steps)
     assert run.code != 0
-    assert states(site) == {"node01": "manageable", "node02": "cleaning", "node03": "manageable"}
+    assert states(site) == {"node01": "manageable", "node02": "cleaning", "node03": "manageable"}, run.output
     step.write_text("- ansible.builtin.ping:\n")
-    again = site.play("clean.yml", "-l", "baremetal", "-e", f"clean_node_steps={steps!r}", nodes=NODES)
+    again = site.play("clean.yml", "-l", "baremetal", nodes=NODES, clean_node_steps=steps)
     assert again.code == 0, again.output
     assert states(site) == dict.fromkeys(NODES, "manageable")
 

@@ -14,7 +14,7 @@ from .._contract.argspec import NODE_SPEC, WORK_SPEC
 from .._errors import BareMetalError, CallBackTimeoutError, InvalidRequestError, InvalidStateError
 from .._image import root_device
 from .._states import verbs
-from .._work import out_of_band, plans, preparation, steps, waits, work
+from .._work import out_of_band, plans, preparation, requests, steps, waits, work
 from .._work import task as tasks
 
 ARGUMENT_SPEC = {
@@ -46,6 +46,8 @@ def run(request: Request) -> Result:
     what it found, or ``job`` what it has started. Returns ``wait``, what is to be waited for; or ``next_step``, the
     in-band step that is to be run now; or None for both at the end, and ``held`` after a step hold.
 
+    Of a node that has what the verb leads to, nothing is left to be done.
+
     :raises InvalidStateError: no work of this verb was started.
     :raises AbortedError: somebody has asked for it.
     :raises BareMetalError: a step failed; the node is in the verb's failed state then.
@@ -56,7 +58,9 @@ def run(request: Request) -> Result:
     if request.params["waited"].get("what") == "instance":
         return _judge_instance(request)
     with work.hold(request, verb.name) as task:
-        if verb not in (work.verb_of(task), work.wanted_verb(task)) or not work.is_begun(task.record):
+        if work.is_reached(verb, task.record):
+            return tasks.task_result(task, changed=False, **GOES_ON, connection=None, work=work.totals(task.record))
+        if not work.is_begun(task.record) or verb not in (work.verb_of(task), work.wanted_verb(task)):
             raise InvalidStateError(
                 f"Node {request.node.name} is '{task.record.provision_state}', where no '{verb.name}' goes on.",
                 node=request.node.name,
@@ -135,7 +139,7 @@ def _end_wait(request: Request, task: tasks.Task, waiting: Result) -> Result | N
     waited = request.params["waited"]
     if (waited.get("result") or {}).get("evidence"):
         out_of_band.keep_evidence(request, task, waited["result"]["evidence"])
-    if work.follow_requests(request, may_hold=waiting["for"] in waits.HOLDABLE):
+    if requests.follow(request, may_hold=waiting["for"] in waits.HOLDABLE):
         waits.forget(task.record)
         return {"held": True}
     if not waits.is_over(request, waiting, waited):
@@ -188,7 +192,7 @@ def _run_steps(request: Request, task: tasks.Task) -> Result:
     by_key = {step.key: step for step in plans.wanted_steps(request, work.verb_of(task))}
     while True:
         task.renew()
-        if work.follow_requests(request):
+        if requests.follow(request):
             return {"held": True}
         entry = work.current_step(task.record)
         if entry is None:

@@ -14,6 +14,7 @@ from .._contract.argspec import NODE_SPEC, WORK_SPEC
 from .._errors import BareMetalError, BMCAuthenticationError, BMCConnectionError
 from .._image import image
 from .._states.verbs import VERBS, Verb
+from .._store.record import NodeRecord
 from .._work import task as tasks
 from .._work.deployment import cleans_first, make_plan, wanted_instance
 from .._work.plans import wanted_steps
@@ -34,8 +35,8 @@ def run(request: Request) -> Result:
     record = request.store.get(request.node.name)
     verb = VERBS[request.params["verb"]]
     checks: dict[str, t.Callable[[], object]] = {
-        "node": lambda: _check_node(request, verb),
-        "deploy": lambda: _check_deploy(request, verb),
+        "node": lambda: _check_node(request, verb, record),
+        "deploy": lambda: _check_deploy(request, verb, record),
         "power": request.driver.power.get_power_state,
         "management": request.driver.management.get_boot_device,
         "boot": lambda: _check_boot(request, verb),
@@ -63,9 +64,8 @@ def run(request: Request) -> Result:
     }
 
 
-def _check_node(request: Request, verb: Verb) -> None:
+def _check_node(request: Request, verb: Verb, record: NodeRecord | None) -> None:
     """Check that the verb may start, and its steps; nothing else is worth asking where it may not."""
-    record = request.store.get(request.node.name)
     if record is not None:
         tasks.check_maintenance(record)
         tasks.check_lock(record, request.owner)
@@ -76,9 +76,8 @@ def _check_node(request: Request, verb: Verb) -> None:
     wanted_steps(request, verb)
 
 
-def _check_deploy(request: Request, verb: Verb) -> None:
+def _check_deploy(request: Request, verb: Verb, record: NodeRecord | None) -> None:
     node = request.node
-    record = request.store.get(node.name)
     if cleans_first(verb, node, record):
         wanted_instance(node)  # the deployment starts in another state than this one
         needed = True

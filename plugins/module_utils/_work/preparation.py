@@ -17,7 +17,7 @@ from .._image import config_drive
 from .._states import states
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
-from . import deployment, out_of_band, plans, steps, waits, work
+from . import deployment, out_of_band, plans, requests, steps, waits, work
 from .task import Task
 
 PROVIDE = VERBS["provide"]
@@ -45,7 +45,7 @@ def begin(request: Request, task: Task, verb: Verb) -> tuple[bool, bool]:
     same = plan.resume and _is_same(plan, task.record)
     for event in plan.events[:-1]:
         _advance(request, task, event)
-    work.follow_requests(request, may_hold=False)
+    requests.follow(request, may_hold=False)
     if not same:
         _replace(request, task, plan, verb, all_steps)  # saved together with the event that leads to the work
     task.record.driver_internal_info["wanted_verb"] = wanted.name
@@ -106,10 +106,10 @@ def _start(request: Request, task: Task, verb: Verb, all_steps: list[steps.Step]
         record.driver_internal_info["verb"] = verb.name  # a rebuild may go on as a deployment
         record.steps = steps.carry_over(all_steps, record.steps)
         reached = work.current_step(record)
-        task.note("resume", f"at {reached['step'] if reached else 'the end'}")
+        task.note("resume", f"at {reached['step'] if reached else 'the end'}", later=True)
     else:
         name = "deployment" if verb.kind == "deploy" else verb.name
-        task.note(name, str(record.driver_internal_info["deployment"]))
+        task.note(name, str(record.driver_internal_info["deployment"]), later=True)
     if verb.kind == "deploy":
         _keep_config_drive(request)
     _ensure_ramdisk(request, task, all_steps)

@@ -40,6 +40,7 @@ class Task:
         self.transitions: list[str] = []
         self.phases: dict[str, float] = {}
         self.counted: dict[str, int] = {}
+        self._unsaved: list[HistoryEntry] = []
         self._store = store
         self._owner = owner
         self._timeout = timeout
@@ -70,7 +71,7 @@ class Task:
         elif event in _STARTING:
             record.last_error = None
         self.transitions.append(f"{transition.state} -> {transition.to}")
-        self._store.save(record, self._owner, entry)
+        self._save(entry)
 
     def _target(self, transition: states.Transition) -> str | None:
         """Return where a state leads: in manual cleaning somewhere else than in automated cleaning."""
@@ -78,10 +79,20 @@ class Task:
         is_at_work = verb is not None and transition.target is not None and transition.to in verb.paths
         return verb.target or transition.target if verb and is_at_work else transition.target
 
-    def note(self, event: str, message: str, *, seconds: float | None = None) -> None:
-        """Save the record, with a history row that is not a change of state."""
+    def note(self, event: str, message: str, *, seconds: float | None = None, later: bool = False) -> None:
+        """Save the record, with a history row that is not a change of state.
+
+        :param later: save it together with the next one, where nothing is done in between that could be lost.
+        """
         entry = HistoryEntry(node=self.record.name, event=event, owner=self._owner, message=message, seconds=seconds)
-        self._store.save(self.record, self._owner, entry)
+        if later:
+            self._unsaved.append(entry)
+        else:
+            self._save(entry)
+
+    def _save(self, entry: HistoryEntry) -> None:
+        self._store.save(self.record, self._owner, *self._unsaved, entry)
+        self._unsaved.clear()
 
     def fail(self, message: str) -> None:
         """Bring a node that is being worked on into its failed state; elsewhere only note the error."""
@@ -129,11 +140,11 @@ def acquire(
     :raises NodeInMaintenanceError: an operator has set the node aside; nothing was touched.
     :raises NodeLockedError: another live run holds it; nothing was touched.
     """
-    record = store.ensure_node(node.name, node.driver)
+    record = _reserve(store, node, owner, purpose, timeout)
     if not in_maintenance and record.maintenance:
         store.release(node.name, owner)  # what this run has begun is left for whoever clears it
         check_maintenance(record)
-    task = Task(store, _reserve(store, record, owner, purpose, timeout), owner, timeout)
+    task = Task(store, record, owner, timeout)
     try:
         yield task
     except BareMetalError as exc:
@@ -190,8 +201,12 @@ def is_holder_alive(record: NodeRecord, owner: str) -> bool | None:
     return owners.is_alive(record.reservation, here) if record.reservation and here else None
 
 
-def _reserve(store: Store, record: NodeRecord, owner: str, purpose: str, timeout: float) -> NodeRecord:
+def _reserve(store: Store, node: Node, owner: str, purpose: str, timeout: float) -> NodeRecord:
     """Take the reservation, also from a run that is dead or whose reservation has expired; return the record then."""
+    free = store.take(node.name, owner, purpose, timeout)
+    if free is not None:
+        return free
+    record = store.ensure_node(node.name, node.driver)
     holder = record.reservation
     check_lock(record, owner)
     dead = is_holder_alive(record, owner) is False

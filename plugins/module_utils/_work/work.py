@@ -19,7 +19,6 @@ from .._calls.request import Request
 from .._contract.node import Node
 from .._drivers.base import POWER_OFF
 from .._errors import (
-    AbortedError,
     BareMetalError,
     BMCAuthenticationError,
     BMCConnectionError,
@@ -32,7 +31,7 @@ from .._states.machine import allowed_events
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
 from . import steps
-from .task import Task, acquire, check_maintenance
+from .task import Task, acquire
 
 FAILED = frozenset({states.ERROR, *(state for state in states.TARGETS if state.endswith(" failed"))})
 
@@ -198,27 +197,6 @@ def mark(task: Task, entry: dict[str, t.Any], status: str, *, at: float | None =
         task.note("step", f"{entry['step']} done", seconds=seconds)
 
 
-def follow_requests(request: Request, *, may_hold: bool = True) -> bool:
-    """Follow what somebody has asked the run for; say whether it is to hold, which is answered then.
-
-    :param may_hold: whether it can hold now; else that is left for later.
-    :raises AbortedError: it is to stop.
-    :raises NodeInMaintenanceError: the node was set aside.
-    """
-    name, store = request.node.name, request.store
-    seen = store.glance([name]).get(name)
-    if seen is None:
-        return False
-    check_maintenance(seen)
-    if seen.requested == "abort" or (seen.requested == "hold" and may_hold):
-        store.request(name, None, None)
-    if seen.requested == "abort":
-        raise AbortedError(
-            f"Aborted on request of {seen.requested_by}.", node=name, hint="Run the verb again to start anew."
-        )
-    return seen.requested == "hold" and may_hold
-
-
 def add_counters(task: Task, request: Request) -> None:
     """Add what this call did to the BMC, since it was last added, to the work's own counters."""
     info, counted = task.record.driver_internal_info, task.counted
@@ -288,6 +266,11 @@ def is_at_work(record: NodeRecord) -> bool:
     """Say whether a node is in the state in which its verb's work is done, not in the one in which it waits."""
     verb = VERBS.get(str(record.driver_internal_info.get("verb")))
     return verb is not None and verb.paths.get(record.provision_state) == ()
+
+
+def is_reached(verb: Verb, record: NodeRecord) -> bool:
+    """Say whether a node is where the verb leads, so that nothing of it is left to be done."""
+    return record.provision_state in verb.reached or (verb.kind == "deploy" and record.provision_state == states.ACTIVE)
 
 
 def is_begun(record: NodeRecord) -> bool:
