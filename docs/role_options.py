@@ -25,6 +25,11 @@ ROLE_OPTIONS: dict[str, dict[str, dict[str, t.Any]]] = {
         "write_throttle": _option(
             "int", "How many nodes of the play write their image at the same time; 0 sets no limit.", default=0
         ),
+        "instance_timeout": _option(
+            "float",
+            "Seconds for a deployed system to answer on SSH once its node is active; 0 does not wait.",
+            default=0,
+        ),
         "lldp_timeout": _option("float", "For inspect, seconds to listen for LLDP neighbours.", default=0),
         "report_dir": _option(
             "str",

@@ -64,7 +64,7 @@ options:
     default: 0
   lldp_timeout:
     description: For an inspection, seconds to listen for LLDP neighbours.
-    type: int
+    type: float
     default: 0
   rescue_ssh_keys:
     description: For a rescue, public keys of operators.

@@ -31,7 +31,6 @@ WHOLE_WAY = [
 """In wait call-back, the ramdisk is waited for first, and then the image."""
 
 
-
 def transitions(site: t.Any, node: str = "node01") -> list[str]:
     return [f"{entry.from_state} -> {entry.to_state}" for entry in site.history(node) if entry.from_state]
 

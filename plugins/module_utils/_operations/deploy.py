@@ -28,7 +28,7 @@ ARGUMENT_SPEC = {
     "instance": {"type": "dict"},
     "instance_timeout": {"type": "float", "default": 0},
     "follow": {"type": "bool", "default": False},
-    "lldp_timeout": {"type": "int", "default": 0},
+    "lldp_timeout": {"type": "float", "default": 0},
     "rescue_ssh_keys": {"type": "list", "elements": "str", "default": []},
     "rescue_password": {"type": "str", "default": "", "no_log": True},
     "report_dir": {"type": "str", "default": ""},
