@@ -29,7 +29,7 @@ ARGUMENT_SPEC = {
     "instance_timeout": {"type": "float", "default": 0},
     "follow": {"type": "bool", "default": False},
     "lldp_timeout": {"type": "float", "default": 0},
-    "rescue_ssh_keys": {"type": "list", "elements": "str", "default": []},
+    "rescue_ssh_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "rescue_password": {"type": "str", "default": "", "no_log": True},
     "report_dir": {"type": "str", "default": ""},
     "report_operator": {"type": "str", "default": ""},
