@@ -26,6 +26,7 @@ from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._job import st
 Result = dict[str, t.Any]
 
 _RENEW_SECONDS = 60.0
+_NOTHING_TOLD: Result = {"waited": {}, "completed_step": None, "step_result": {}, "job": None}
 _SUMS = ("bmc_requests", "power_ons")
 
 
@@ -62,7 +63,7 @@ class DeployAction(OperationAction, PatientAction):
                 break
             if "ended" in told:
                 return _merged(result, told["ended"])
-            result = _merged(result, self.execute({**params, "waited": {}, **told}, owner))
+            result = _merged(result, self.execute({**params, **_NOTHING_TOLD, **told}, owner))
         return result
 
     def while_silent(self) -> None:

@@ -123,7 +123,7 @@ def test_a_play_killed_while_writing_and_again_between_steps_ends_active(lab: t.
     time.sleep(8)
     kill(first)
     left = lab.record()
-    assert left.provision_state == "deploying"
+    assert left.provision_state == "wait call-back"
     assert f"pid={first.pid}" in left.reservation
     second = lab.start(**wanted)
     await_step(lab, "deploy.pause")

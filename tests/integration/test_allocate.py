@@ -79,7 +79,7 @@ def test_allocate_deploy_and_give_back(site: t.Any) -> None:
 
     whole = site.play("deploy_allocated.yml", *WEB, "-e", "count=2", **noop)
     assert (whole.code, whole.changed) == (0, 0), whole.output
-    assert "Provision the node" in whole.output
+    assert "Validate the node" in whole.output
 
     back = site.play("deallocate.yml", "-e", "allocation=web", **noop)
     assert (back.code, back.changed) == (0, 1), back.output

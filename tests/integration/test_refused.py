@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import HistoryEntry
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 
 
@@ -130,6 +131,9 @@ def put(site: t.Any, row: Refused) -> None:
     for flag, value in row.flags.items():
         setattr(record, flag, value)
     store.save(record, "me")
+    if record.maintenance:
+        entry = HistoryEntry(node="node01", event="maintenance")
+        store.set_maintenance("node01", True, record.maintenance_reason, entry)
     store.release("node01", "me")
     store.close()
 

@@ -31,18 +31,24 @@ INSTANCE = "cat /etc/ssh/ssh_host_ed25519_key.pub"  # made once by each instance
 MARKER = "/etc/baremetal-lifecycle-ramdisk"
 PASSWORD = "let me in: quickly"
 
+
+def waits(working: str, waiting: str, times: int) -> tuple[str, ...]:
+    """Return the states of work that waits so often: for the ramdisk, for each job in it, for its power-down."""
+    return (working, *(waiting, working) * times)
+
+
 HISTORY = [
     *("verifying", "manageable"),  # enroll
-    *("inspecting", "inspect wait", "inspecting", "manageable"),
-    *("cleaning", "clean wait", "cleaning", "manageable"),
+    *(*waits("inspecting", "inspect wait", 2), "manageable"),
+    *(*waits("cleaning", "clean wait", 3), "manageable"),
     *("cleaning", "available"),  # provide
-    *("deploying", "wait call-back", "deploying", "active"),
+    *(*waits("deploying", "wait call-back", 3), "active"),
     *("rescuing", "rescue wait", "rescuing", "rescue"),
     *("unrescuing", "active"),
-    *("servicing", "service wait", "servicing", "active"),
-    *("deploying", "wait call-back", "deploying", "deploy failed"),  # a rebuild that names a wrong partition
-    *("deploying", "wait call-back", "deploying", "active"),  # rebuild
-    *("deleting", "cleaning", "clean wait", "cleaning", "available"),  # undeploy
+    *(*waits("servicing", "service wait", 2), "active"),
+    *(*waits("deploying", "wait call-back", 2), "deploy failed"),  # a rebuild that names a wrong partition
+    *(*waits("deploying", "wait call-back", 3), "active"),  # rebuild
+    *("deleting", *waits("cleaning", "clean wait", 3), "available"),  # undeploy
 ]
 
 

@@ -67,7 +67,7 @@ def run(request: Request) -> Result:
                 hint="Run bm_prepare first.",
             )
         goes_on = {**GOES_ON, **_go_on(request, task)}
-        work.add_counters(task, request)
+        work.add_counters(task, request)  # saved with what follows
         if goes_on["held"]:
             task.process_event("hold", message="bm_state with unhold lets it go on")
             request.report("held: unhold.yml and then this playbook again let it go on")
@@ -127,6 +127,7 @@ def _go_on(request: Request, task: tasks.Task) -> Result:
 
 
 def _wait(request: Request, task: tasks.Task, wait: waits.Wait) -> Result:
+    work.add_counters(task, request)
     waits.begin(request, task, wait)
     return {"wait": waits.current(task.record)}
 
@@ -137,9 +138,12 @@ def _end_wait(request: Request, task: tasks.Task, waiting: Result) -> Result | N
     :raises BareMetalError: it ends badly.
     """
     waited = request.params["waited"]
-    if (waited.get("result") or {}).get("evidence"):
-        out_of_band.keep_evidence(request, task, waited["result"]["evidence"])
-    if requests.follow(request, may_hold=waiting["for"] in waits.HOLDABLE):
+    try:
+        hold = requests.follow(request, may_hold=waiting["for"] in waits.HOLDABLE)
+    except BareMetalError:
+        out_of_band.keep_evidence(request, task, (waited.get("result") or {}).get("evidence", []))
+        raise
+    if hold:
         waits.forget(task.record)
         return {"held": True}
     if not waits.is_over(request, waiting, waited):
@@ -177,8 +181,7 @@ def _complete(
             node=request.node.name,
             hint="Run the role anew.",
         )
-    if found.get("evidence"):
-        out_of_band.keep_evidence(request, task, found["evidence"])
+    out_of_band.keep_evidence(request, task, found.get("evidence", []))
     if found.get("failed"):
         raise BareMetalError.from_result(found, node=request.node.name)
     pending = after[key](request, task) if key in after else None
@@ -224,7 +227,9 @@ def _run_step(request: Request, task: tasks.Task, step: steps.Step, entry: Resul
         pending = out_of_band.ensure_ramdisk_is_up(request, task)
         if pending:
             return _wait(request, task, pending)
-        work.mark(task, entry, steps.RUNNING)
+        if (entry["status"], entry.get("run")) != (steps.RUNNING, request.owner):  # else it was only not run yet
+            entry["run"] = request.owner
+            work.mark(task, entry, steps.RUNNING)
         return {"next_step": _in_band_step(request, task, step.key)}
     work.mark(task, entry, steps.RUNNING)
     pending = out_of_band.run(request, task, step)

@@ -218,6 +218,8 @@ def _tear_down_instance(request: Request, task: Task) -> None:
 
 def keep_evidence(request: Request, task: Task, evidence: list[dict[str, t.Any]]) -> None:
     """Keep the evidence of an erase, also of one that has failed."""
+    if not evidence:
+        return
     entry = work.current_step(task.record) or {}
     for disk in evidence:
         request.store.add_evidence(request.node.name, str(entry.get("step")), disk)
