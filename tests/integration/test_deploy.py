@@ -192,12 +192,20 @@ def await_step(site: t.Any, step: str, *, seconds: float = 60) -> None:
     raise AssertionError(f"{step} did not start within {seconds} s")
 
 
+def await_job(site: t.Any, *, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while (site.record().driver_internal_info.get("wait") or {}).get("for") != "job":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_a_play_killed_while_it_writes_is_taken_over(site: t.Any, images: Path) -> None:
     site.make_disk()
     slow = {"url": f"{site.image_url}/slow/disk.img", "checksum": f"{site.image_url}/SHA256SUMS"}
     process = site.start("deploy.yml", bm_image=slow)
     await_step(site, "deploy.write_image")
-    time.sleep(2)
+    await_job(site)
+    time.sleep(1)
     kill(process)
     left = site.record()
     assert left.provision_state == "wait call-back"

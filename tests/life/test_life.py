@@ -40,7 +40,7 @@ def waits(working: str, waiting: str, times: int) -> tuple[str, ...]:
 HISTORY = [
     *("verifying", "manageable"),  # enroll
     *(*waits("inspecting", "inspect wait", 2), "manageable"),
-    *(*waits("cleaning", "clean wait", 3), "manageable"),
+    *(*waits("cleaning", "clean wait", 4), "manageable"),  # two disks are erased, one after the other
     *("cleaning", "available"),  # provide
     *(*waits("deploying", "wait call-back", 3), "active"),
     *("rescuing", "rescue wait", "rescuing", "rescue"),
