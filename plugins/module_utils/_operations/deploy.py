@@ -53,7 +53,8 @@ def run(request: Request) -> Result:
     :raises BareMetalError: a step failed; the node is in the verb's failed state then.
     """
     if request.check_mode:
-        return {**state_of(request.store.get(request.node.name)), "changed": True, **GOES_ON}
+        record = request.store.get(request.node.name)
+        return {**state_of(record), "changed": record is not None and work.is_begun(record), **GOES_ON}
     verb = verbs.VERBS[request.params["verb"]]
     if request.params["waited"].get("what") == "instance":
         return _judge_instance(request)
