@@ -103,6 +103,13 @@ def test_a_bmc_that_keeps_us_out_costs_the_running_machine_nothing(lab: t.Any) -
     assert lab.ssh("cat /proc/sys/kernel/random/boot_id") == booted
 
 
+def await_job(lab: t.Any, *, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while (lab.record().driver_internal_info.get("wait") or {}).get("for") != "job":
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
 def test_a_play_killed_while_writing_and_again_between_steps_ends_active(lab: t.Any, tmp_path: Path) -> None:
     flag, tasks = tmp_path / "paused", tmp_path / "pause.yml"
     pause = {
@@ -120,7 +127,8 @@ def test_a_play_killed_while_writing_and_again_between_steps_ends_active(lab: t.
     }
     first = lab.start(**wanted)
     await_step(lab, "deploy.write_image")
-    time.sleep(8)
+    await_job(lab)
+    time.sleep(4)
     kill(first)
     left = lab.record()
     assert left.provision_state == "wait call-back"

@@ -259,8 +259,10 @@ def _finish(request: Request, task: tasks.Task) -> None:
         task.record.power_state = request.driver.power.get_power_state()
     work.add_counters(task, request)
     info = task.record.driver_internal_info
+    info.pop("ramdisk_booted", None)
     limit = request.params["instance_timeout"]
-    if info.pop("ramdisk_booted", False) and verb.kind == "deploy" and request.driver.agent is None and limit:
+    # Whether media that are the instance have an SSH server is not known; what is on a disk of ours has one.
+    if verb.kind == "deploy" and request.node.deploy_interface == "direct" and request.driver.agent is None and limit:
         waits.keep_instance(task, request.params["instance"], limit, request.owner)
     info["seconds"] = round(time.time() - info.get("started_at", time.time()), 1)
     task.process_event(work.end_event(verb, task.record))
