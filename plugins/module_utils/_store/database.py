@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sqlite3
 import typing as t
-from pathlib import Path
 
 try:
     import sqlalchemy as sa
-    from sqlalchemy import event
     from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
     from sqlalchemy.pool import NullPool, QueuePool
 except ImportError as exc:
@@ -68,23 +67,25 @@ def _sqlite_dialect() -> sa.Dialect:
     return engine.dialect
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, dummy: t.Any) -> None:
+def _open_file(*arguments: t.Any, **options: t.Any) -> t.Any:
+    connection: sqlite3.Connection = sqlite3.connect(*arguments, **options)
     connection.isolation_level = None  # write() begins the transactions, a read needs none
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         # The change to WAL fails at once where another run is just making it, in spite of the busy timeout.
         change = functools.partial(connection.execute, "PRAGMA journal_mode=WAL")
         retry(change, on=(sqlite3.OperationalError,), attempts=20, wait=0.02)
     connection.execute("PRAGMA synchronous=FULL")
+    return connection
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
-    if url.database:
-        Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+    folder = os.path.dirname(os.path.expanduser(url.database or ""))
+    if folder:
+        os.makedirs(folder, exist_ok=True)
     dialect = _sqlite_dialect()
     arguments, options = dialect.create_connect_args(url)
-    connect = functools.partial(dialect.connect, *arguments, **{**options, "timeout": BUSY_TIMEOUT})
-    pool = QueuePool(connect, dialect=dialect, **_ONE_CONNECTION)
-    event.listen(pool, "connect", _set_up_sqlite)
+    options["timeout"] = BUSY_TIMEOUT
+    pool = QueuePool(lambda: _open_file(*arguments, **options), dialect=dialect, **_ONE_CONNECTION)
     # Not create_engine(), which makes a dialect of its own: that would compile all statements anew in each fork.
     return sa.Engine(pool, dialect, url, execution_options={"compiled_cache": _COMPILED})
 

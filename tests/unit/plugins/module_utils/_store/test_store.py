@@ -6,22 +6,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
 import time
 import typing as t
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLiteDialect
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError, StoreError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import migrations
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.database import BUSY_TIMEOUT
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import Glance, HistoryEntry
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import MOST_NAMES, Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import MOST_NAMES, Store, warm_up
 from tests.processes import CONTEXT
 
 
@@ -179,6 +183,35 @@ def test_a_reservation_is_renewed_and_released_by_its_holder_only(store: Store) 
     assert not store.release("node01", "other")
     assert store.release("node01", "me")
     assert store.reserve("node01", "other", "deploy", 60)
+
+
+def test_a_read_does_not_wait_for_who_writes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    with contextlib.closing(Store(url)) as store:
+        store.ensure_node("node01", "fake")
+        store.add_evidence("node01", "step", {})
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE nodes SET last_error = 'not there yet'")
+        started = time.monotonic()
+        with contextlib.closing(Store(url)) as store:
+            assert store.ensure_node("node01", "fake").last_error is None
+            assert [record.name for record in store.records()] == list(store.glance(["node01"])) == ["node01"]
+            assert (len(store.history("node01")), len(store.evidence("node01"))) == (1, 1)
+            assert store.now() > 0
+        assert time.monotonic() - started < BUSY_TIMEOUT / 3
+
+
+def test_a_call_of_a_warm_process_compiles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    Store(url).close()  # makes the tables, once in the life of a store
+    warm_up()
+    monkeypatch.setattr(SQLiteDialect, "statement_compiler", None)
+    with contextlib.closing(Store(url)) as store:
+        record = store.ensure_node("node01", "fake")
+        assert store.reserve("node01", "me", "deploy", 60)
+        store.save(record, "me", HistoryEntry(node="node01", event="manage"), release=True)
+        assert store.glance(["node01"])["node01"].reservation is None
 
 
 def _claim(url: str, number: int, barrier: t.Any, results: t.Any) -> None:
