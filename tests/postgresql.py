@@ -50,18 +50,31 @@ def _end(folder: Path) -> None:
 
 
 class PostgreSQL:
-    """A running server; each database is a new one."""
+    """A running server; each database is a new one.
 
-    def __init__(self) -> None:
+    :param settings: settings of the server that a test wants to be different.
+    """
+
+    def __init__(self, **settings: str) -> None:
         remove_stale()
         self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         account = pwd.getpwnam(USER)
         os.chown(self._folder, account.pw_uid, account.pw_gid)
         self._numbers = itertools.count()
-        data = str(self._folder / "data")
-        self._run("initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--pgdata", data)
-        options = f"-c listen_addresses= -c unix_socket_directories={self._folder} -c fsync=off"
-        self._run("pg_ctl", "start", "--wait", "--pgdata", data, "--log", f"{data}/log", "--options", options)
+        self._data = str(self._folder / "data")
+        self._run("initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--pgdata", self._data)
+        given = {"listen_addresses": "", "unix_socket_directories": str(self._folder), "fsync": "off", **settings}
+        self._options = " ".join(f"-c {name}='{value}'" for name, value in given.items())
+        self.start()
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        log = f"{self._data}/log"
+        self._run("pg_ctl", "start", "--wait", "--pgdata", self._data, "--log", log, "--options", self._options)
+
+    def stop(self) -> None:
+        """Stop the server as for a restart: connections are cut, transactions taken back."""
+        self._run("pg_ctl", "stop", "--wait", "--mode=fast", "--pgdata", self._data)
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run([_programs() / program, *arguments], user=USER, cwd="/", check=True, capture_output=True)

@@ -20,12 +20,11 @@ from ansible.utils.display import Display
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import BareMetalError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import warm_up
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _host_variables as host_variables
 
 # Ansible loads an action before it forks the worker that runs it: what is made here, each worker has.
 with contextlib.suppress(BareMetalError):  # a library that is missing is told of where it is needed
-    warm_up()
+    runner.warm_up()
 gc.freeze()  # a worker that looks for garbage among what it shares would make a copy of all of it
 
 

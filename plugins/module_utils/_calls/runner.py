@@ -15,8 +15,9 @@ from ansible.module_utils.basic import AnsibleModule
 from .._contract import check as contract
 from .._contract.node import Node, Params
 from .._drivers.registry import connect
-from .._errors import BareMetalError, InvalidRequestError, NodeLockedError
+from .._errors import BareMetalError, InvalidRequestError, MissingDependencyError, NodeLockedError
 from .._store import owner as owners
+from .._store import store as stores
 from .._store.store import Store
 from .request import Request, Result, be_silent, state_of
 from .store_request import StoreRequest
@@ -82,17 +83,27 @@ def _told_in(result: Result, *, node: str | None = None) -> t.Iterator[None]:
         result.update(exc.to_result(), failed=True)
 
 
+def warm_up() -> None:
+    """Prepare what a call needs, once in the process whose forks run them. Opens nothing that outlives it.
+
+    It does nothing where a library is missing: each call says so itself.
+    """
+    with contextlib.suppress(MissingDependencyError):
+        owners.current_owner(os.getpid())
+        contract.check({"bm_bmc": {"address": "fake:///"}}, node="node")
+        stores.warm_up()
+
+
 def renew_reservation(params: Params, owner: str) -> None:
     """Prolong the reservation that ``owner`` holds, outside of an operation; what it is for stays.
 
     :param params: options ``name``, ``store``, ``state_dir`` and ``reservation_timeout`` of a node.
     :raises NodeLockedError: it was lost to another run.
     """
+    name = params["name"]
     with contextlib.closing(Store(store_url(params))) as store:
-        record = store.get(params["name"])
-        purpose = (record.reservation_purpose if record else None) or ""
-        if not store.reserve(params["name"], owner, purpose, float(params["reservation_timeout"])):
-            raise NodeLockedError("The reservation was lost to another run.", node=params["name"], hint="Run again.")
+        if not store.renew([name], owner, float(params["reservation_timeout"])):
+            raise NodeLockedError("The reservation was lost to another run.", node=name, hint="Run again.")
 
 
 def explain(args: Params, message: str) -> Result:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import typing as t
 
 try:
@@ -35,10 +36,14 @@ def check(variables: t.Mapping[str, t.Any], *, node: str, only_known: bool = Fal
     if only_known:
         given = {key: value for key, value in given.items() if key in HOST_VARIABLES["properties"]}
     check_names(given, node=node)
-    validator = jsonschema.Draft202012Validator(HOST_VARIABLES)
-    error = best_match(validator.iter_errors(given))
+    error = best_match(_validator().iter_errors(given))
     if error is not None:
         raise InvalidRequestError(_message(error), node=node, hint="Correct the host variable; nothing was touched.")
+
+
+@functools.cache
+def _validator() -> t.Any:
+    return jsonschema.Draft202012Validator(HOST_VARIABLES)
 
 
 def check_names(names: t.Iterable[str], *, node: str) -> None:

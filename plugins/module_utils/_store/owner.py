@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import socket
@@ -55,7 +56,8 @@ def _user() -> str:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
     except OSError:
         return ""
 
@@ -84,16 +86,23 @@ def _namespace() -> str:
         return "none"
 
 
+@functools.cache
+def _here() -> dict[str, str]:
+    """Return what stays the same as long as this process and its forks live.
+
+    To ask for the user's name is dear: each process loads the name service for it.
+    """
+    return {
+        "user": _user(),
+        "host": socket.gethostname(),
+        "boot": _read("/proc/sys/kernel/random/boot_id")[:8] or "none",
+        "namespace": _namespace(),
+    }
+
+
 def current_owner(pid: int) -> Owner:
     """Return the owner that stands for process ``pid`` of this controller."""
-    return Owner(
-        user=_user(),
-        host=socket.gethostname(),
-        pid=pid,
-        started=_start_time(pid) or "unknown",
-        boot=_read("/proc/sys/kernel/random/boot_id")[:8] or "none",
-        namespace=_namespace(),
-    )
+    return Owner(pid=pid, started=_start_time(pid) or "unknown", **_here())
 
 
 def is_alive(text: str, here: Owner) -> bool | None:

@@ -135,13 +135,11 @@ class Statements:
 
     def _build_allocations(self) -> None:
         nodes = self.nodes.c
-        whose = nodes.allocation == sa.bindparam("whose")
+        allocation = sa.bindparam("whose", type_=sa.String())  # PostgreSQL asks of what type a None is
+        whose = nodes.allocation == allocation
         self.allocated = sa.select(nodes.name).where(whose)
         self.allocated_of = sa.select(nodes.name).where(
-            self._named(),
-            sa.case(
-                (sa.cast(sa.bindparam("whose"), sa.String()).is_(None), nodes.allocation.is_not(None)), else_=whose
-            ),
+            self._named(), sa.case((allocation.is_(None), nodes.allocation.is_not(None)), else_=whose)
         )
         self.allocate = self.nodes.update().where(
             self._named(),

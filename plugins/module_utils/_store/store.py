@@ -13,7 +13,7 @@ import typing as t
 
 from .._errors import NodeLockedError, StoreError
 from .._states import states
-from .database import Database
+from .database import Database, load_driver
 from .record import Glance, HistoryEntry, NodeRecord
 from .statements import COLUMNS, RESERVATION, SAVED
 
@@ -252,7 +252,10 @@ def _portions(names: t.Collection[str]) -> t.Iterator[list[str]]:
 
 
 def warm_up() -> None:
-    """Use each statement of a call once, in memory, so that processes forked from this one find them compiled."""
+    """Do what processes forked from this one would each do: import the drivers, and compile SQLite's statements.
+
+    Each statement of a call is used once, on a database in memory.
+    """
     with contextlib.closing(Store("sqlite://")) as store:
         record = store.ensure_node("node", "fake")
         entry = HistoryEntry(node="node", event="warm up")
@@ -266,3 +269,4 @@ def warm_up() -> None:
         store.add_evidence("node", "", {})
         store.save(record, "run", entry, release=True)
         store.release("node", "run")
+    load_driver()

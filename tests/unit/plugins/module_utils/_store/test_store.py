@@ -6,22 +6,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
 import time
 import typing as t
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLiteDialect
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError, StoreError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import migrations
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.database import BUSY_TIMEOUT
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import Glance, HistoryEntry
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import MOST_NAMES, Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import MOST_NAMES, Store, warm_up
 from tests.processes import CONTEXT
 
 
@@ -71,6 +75,17 @@ def test_a_database_of_the_first_revision_is_brought_to_the_newest(url: str) -> 
     assert (record.protected, record.retired, record.traits, record.inventory) == (False, False, [], {})
     assert (record.allocation, record.requested, store.evidence("old")) == (None, None, [])
     store.close()
+
+
+def test_a_store_of_a_newer_collection_is_refused(url: str) -> None:
+    Store(url).close()
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(StoreError, match="9999 is that of a newer collection") as caught:
+        Store(url)
+    assert not caught.value.retryable
 
 
 def test_evidence_and_history_outlive_the_record(store: Store) -> None:
@@ -179,6 +194,71 @@ def test_a_reservation_is_renewed_and_released_by_its_holder_only(store: Store) 
     assert not store.release("node01", "other")
     assert store.release("node01", "me")
     assert store.reserve("node01", "other", "deploy", 60)
+
+
+@pytest.mark.parametrize("skew", [-600, 600])
+def test_a_wrong_clock_neither_steals_nor_locks_out(url: str, monkeypatch: pytest.MonkeyPatch, skew: float) -> None:
+    with contextlib.closing(Store(url)) as here, contextlib.closing(Store(url)) as there:
+        here.ensure_node("node01", "fake")
+        here.ensure_node("node02", "fake")
+        assert here.reserve("node01", "here", "deploy", 60)
+        with monkeypatch.context() as wrong:
+            right = time.time
+            wrong.setattr("time.time", lambda: right() + skew)
+            seen = there.get("node01")
+            assert seen is not None
+            assert not seen.reservation_expired
+            assert not there.reserve("node01", "there", "deploy", 60, instead_of="here")
+            assert not there.release("node01", "here", only_expired=True)
+            assert there.reserve("node02", "there", "deploy", 0.5)
+        assert not here.reserve("node02", "here", "deploy", 60, instead_of="there")
+        time.sleep(0.6)
+        assert [record.reservation_expired for record in here.records()] == [False, True]
+        assert not here.reserve("node02", "here", "deploy", 60, instead_of="somebody else")
+        assert here.reserve("node02", "here", "deploy", 60, instead_of="there")
+
+
+def test_a_dead_run_is_followed_at_once_and_a_reservation_can_be_handed_over(store: Store) -> None:
+    store.ensure_node("node01", "fake")
+    assert store.reserve("node01", "dead", "deploy", 60)
+    assert store.reserve("node01", "me", "deploy", 60, instead_of="dead", only_expired=False)
+    assert store.reserve("node01", "heir", "deploy", 60, instead_of="me", only_expired=False)
+    record = store.get("node01")
+    assert record is not None
+    assert record.reservation == "heir"
+    assert abs((record.reservation_since or 0) - store.now()) < 30
+    assert not store.release("node01", "heir", only_expired=True)
+    assert store.reserve("node01", "heir", "deploy", -1)
+    assert store.release("node01", "heir", only_expired=True)
+
+
+def test_a_read_does_not_wait_for_who_writes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    with contextlib.closing(Store(url)) as store:
+        store.ensure_node("node01", "fake")
+        store.add_evidence("node01", "step", {})
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE nodes SET last_error = 'not there yet'")
+        started = time.monotonic()
+        with contextlib.closing(Store(url)) as store:
+            assert store.ensure_node("node01", "fake").last_error is None
+            assert [record.name for record in store.records()] == list(store.glance(["node01"])) == ["node01"]
+            assert (len(store.history("node01")), len(store.evidence("node01"))) == (1, 1)
+            assert store.now() > 0
+        assert time.monotonic() - started < BUSY_TIMEOUT / 3
+
+
+def test_a_call_of_a_warm_process_compiles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    Store(url).close()  # makes the tables, once in the life of a store
+    warm_up()
+    monkeypatch.setattr(SQLiteDialect, "statement_compiler", None)
+    with contextlib.closing(Store(url)) as store:
+        record = store.ensure_node("node01", "fake")
+        assert store.reserve("node01", "me", "deploy", 60)
+        store.save(record, "me", HistoryEntry(node="node01", event="manage"), release=True)
+        assert store.glance(["node01"])["node01"].reservation is None
 
 
 def _claim(url: str, number: int, barrier: t.Any, results: t.Any) -> None:
