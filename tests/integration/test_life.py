@@ -262,13 +262,13 @@ def test_a_report_that_can_not_be_written_costs_neither_evidence_nor_first_cause
     assert [row["content"]["result"] for row in site.evidence()] == ["erased"]
     assert site.record().provision_state == "clean failed"
     assert site.record().last_error.startswith("The report")
-    assert "missing does not exist" in site.record().last_error
+    assert "was not written: No such file or directory" in site.record().last_error
     play(site, "manage")
     disks = {"bm_devices": [str(site.disk()), str(site.disk("other"))]}
     play(site, "clean", code=2, **disks, **wanted)
     assert [row["content"]["result"] for row in site.evidence()] == ["erased", "erased", "guarded"]
     assert site.record().last_error.startswith("1 of 2 disks were not erased")
-    assert "missing does not exist" in site.record().last_error
+    assert "was not written: No such file or directory" in site.record().last_error
 
 
 def test_a_disk_of_a_former_cluster_is_erased_when_that_is_said(site: t.Any) -> None:
