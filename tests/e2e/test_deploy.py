@@ -37,7 +37,7 @@ def password() -> str:
 
 
 def await_step(lab: t.Any, step: str) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         record = lab.record()
         if record and any(entry["step"] == step and entry["status"] == "running" for entry in record.steps):
