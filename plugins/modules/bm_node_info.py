@@ -179,6 +179,10 @@ record:
       description: Whether that run goes on; null where that can't be seen from here, or nobody holds it.
       type: bool
       sample: true
+    reservation_expired:
+      description: Whether it has expired, by the clock of the store.
+      type: bool
+      sample: false
     reservation_purpose:
       description: What for.
       type: str
