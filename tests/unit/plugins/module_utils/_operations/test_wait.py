@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import socket
@@ -65,6 +66,12 @@ class Batch:
         done = runner.execute_on_store(wait.run, params, owner=ME, report=self.lines.append)
         assert not done.get("failed"), done
         return t.cast("dict[str, t.Any]", done["nodes"])
+
+    def put(self, name: str, **fields: t.Any) -> None:
+        """Give a node's record these fields; nobody holds it then."""
+        record = dataclasses.replace(self.store.ensure_node(name, "fake"), **fields)
+        self.store.reserve(name, ME, "test", 60)
+        self.store.save(record, ME, release=True)
 
     @property
     def lines(self) -> list[str]:
@@ -252,20 +259,15 @@ def test_an_instance_answers_as_an_ssh_server(batch: Batch, banner: bytes, answe
                     server.accept()[0].sendall(banner)
 
         threading.Thread(target=serve, daemon=True).start()
-        record = batch.store.ensure_node("node01", "fake")
-        batch.store.reserve("node01", ME, "test", 60)
-        record.provision_state = "active"
         where = {"for": "instance", "since": time.time(), "limit": 2, "run": ME}
         where |= {"address": "127.0.0.1", "port": server.getsockname()[1]}
-        record.driver_internal_info = {"instance": where}
-        batch.store.save(record, ME)
+        batch.put("node01", provision_state="active", driver_internal_info={"instance": where})
         told = batch.wait("node01")["node01"]
         assert (told["ready"], told["done"]) == (True, answers)
         assert banner[:3].decode() in told["seen"]
         said = batch.call(deploy, "node01", verb="deploy", waited=told, instance_timeout=2)
         assert (said.get("failed", False), said["provision_state"]) == (not answers, "active")
         assert answers or "did not answer on SSH within 2 s; last seen: 127.0.0.1 port" in said["msg"]
-        record.driver_internal_info = {"instance": {**where, "run": ANOTHER}}
-        batch.store.save(record, ME)
+        batch.put("node01", driver_internal_info={"instance": {**where, "run": ANOTHER}})
         assert batch.wait("node01")["node01"]["seen"] == "it waits for nothing"
         server.shutdown(socket.SHUT_RDWR)
