@@ -34,7 +34,12 @@ class BatchAction(StoreOperationAction):
             results = list(pool.map(lambda group: self.execute(group, owner), groups))
         failed = next((result for result in results if result.get("failed")), {})
         nodes = {name: seen for result in results for name, seen in result.get("nodes", {}).items()}
-        return {**results[0], **failed, "nodes": nodes}
+        return {
+            **results[0],
+            **failed,
+            "nodes": nodes,
+            "user_steps": any(result.get("user_steps") for result in results),
+        }
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         self._given = frozenset(self._task.args)

@@ -104,7 +104,7 @@ class DeployAction(OperationAction, PatientAction):
     def _wait(self) -> Result:
         """Wait here for this node alone."""
         names = ("store", "state_dir", "reservation_timeout")
-        params = {"what": "work", "names": [self._params["name"]], **{name: self._params[name] for name in names}}
+        params = {"names": [self._params["name"]], **{name: self._params[name] for name in names}}
         done = runner.execute_on_store(wait.run, params, owner=self._owner, report=self.show)
         return done["nodes"][self._params["name"]] if "nodes" in done else {}
 

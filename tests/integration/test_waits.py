@@ -169,3 +169,14 @@ def test_nodes_with_and_without_steps_of_their_own_keep_in_step(inspected: t.Any
         for node in NODES
     ]
     assert max(written) - min(written) < 60
+
+
+def test_a_step_of_the_cleaning_before_a_deployment_has_its_arguments(site: t.Any, tmp_path: Path) -> None:
+    site.make_disk(mib=1)
+    step = tmp_path / "step.yml"
+    step.write_text(f"- ansible.builtin.copy: {{dest: {tmp_path}/seen, content: '{{{{ step_args.word }}}}'}}\n")
+    steps = [{"step": "look", "priority": 50, "tasks": str(step), "args": {"word": "hello"}}]
+    run = site.deploy(bm_automated_clean=True, bm_clean_steps=steps, bm_deploy_interface="noop")
+    assert run.code == 0, run.output
+    assert (tmp_path / "seen").read_text() == "hello"
+    assert site.record().provision_state == "active"
