@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
 import json
 import os
 import typing as t
@@ -18,14 +16,11 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import BareMetalError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _host_variables as host_variables
 
 # Ansible loads an action before it forks the worker that runs it: what is made here, each worker has.
-with contextlib.suppress(BareMetalError):  # a library that is missing is told of where it is needed
-    runner.warm_up()
-gc.freeze()  # a worker that looks for garbage among what it shares would make a copy of all of it
+runner.warm_up()
 
 
 _LOADED_BY = owners.current_owner(os.getpid())
