@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+import os
 import time
 import typing as t
 from pathlib import Path
@@ -63,7 +64,7 @@ class Limits:
             except TimeoutError:
                 return False, f"{address} port {port} did not answer within {CONNECT_TIMEOUT} s"
             except (OSError, ValueError) as exc:
-                return False, f"{address} port {port}: {getattr(exc, 'strerror', None) or exc}"
+                return False, f"{address} port {port}: {_why(exc)}"
         return banner.startswith(BANNER), f"{address} port {port} says {banner[:40].decode(errors='replace').strip()!r}"
 
     async def run(self, command: list[str]) -> tuple[int, str, str]:
@@ -87,6 +88,12 @@ class Limits:
                 if process.returncode is None:
                     process.kill()
         return process.returncode or 0, output.decode(errors="replace"), errors.decode(errors="replace")
+
+
+def _why(exc: Exception) -> str:
+    """Return the system's words: those of asyncio ("Connect call failed ...") name no cause."""
+    number = getattr(exc, "errno", None)
+    return os.strerror(number) if number and number > 0 else getattr(exc, "strerror", None) or str(exc)
 
 
 class Target(abc.ABC):
