@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import importlib
+import typing as t
+
 from ._errors import MissingDependencyError
 
 
@@ -19,3 +22,14 @@ def require(library: str, error: ImportError | None) -> None:
             f"The Python library '{library}' can't be imported: {error}.",
             hint="Install the collection's requirements.txt into the Python that runs Ansible.",
         ) from error
+
+
+def load(module: str, library: str) -> t.Any:
+    """Import a module of a library that only some calls need, and that takes longer than those that don't.
+
+    :raises MissingDependencyError: see require.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as exc:
+        require(library, exc)

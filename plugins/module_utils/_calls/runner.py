@@ -19,6 +19,7 @@ from .._errors import BareMetalError, InvalidRequestError, MissingDependencyErro
 from .._store import owner as owners
 from .._store import store as stores
 from .._store.store import Store
+from . import preload
 from .request import Request, Result, be_silent, state_of
 from .store_request import StoreRequest
 
@@ -54,6 +55,7 @@ def execute(
                 result.update(state_of(store.get(node.name)))
                 raise
             finally:
+                preload.tell()
                 result.update(bmc_requests=driver.counters.bmc_requests, power_ons=driver.counters.power_ons)
     return result
 
@@ -84,10 +86,11 @@ def _told_in(result: Result, *, node: str | None = None) -> t.Iterator[None]:
 
 
 def warm_up() -> None:
-    """Prepare what a call needs, once in the process whose forks run them. Opens nothing that outlives it.
+    """Prepare what each call needs, once in the process whose forks run them. Opens nothing that outlives it.
 
     It does nothing where a library is missing: each call says so itself.
     """
+    preload.listen()
     with contextlib.suppress(MissingDependencyError):
         owners.current_owner(os.getpid())
         contract.check({"bm_bmc": {"address": "fake:///"}}, node="node")

@@ -6,14 +6,33 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .._contract.node import Node
 from .._errors import InvalidRequestError
 from .base import Driver
-from .fake import FakeDriver
-from .ipmi.driver import IPMIDriver
-from .redfish.driver import RedfishDriver
 
-DRIVERS: dict[str, type[Driver]] = {"fake": FakeDriver, "ipmi": IPMIDriver, "redfish": RedfishDriver}
+
+def _fake() -> type[Driver]:
+    from .fake import FakeDriver
+
+    return FakeDriver
+
+
+def _ipmi() -> type[Driver]:
+    from .ipmi.driver import IPMIDriver
+
+    return IPMIDriver
+
+
+def _redfish() -> type[Driver]:
+    from .redfish.driver import RedfishDriver
+
+    return RedfishDriver
+
+
+DRIVERS: dict[str, t.Callable[[], type[Driver]]] = {"fake": _fake, "ipmi": _ipmi, "redfish": _redfish}
+"""Each driver by its name; its library is imported by whom it is for, since it takes longer than most calls."""
 
 
 def connect(node: Node) -> Driver:
@@ -29,4 +48,4 @@ def connect(node: Node) -> Driver:
             node=node.name,
             hint=f"Set bm_driver to one of: {', '.join(DRIVERS)}.",
         )
-    return driver(node)
+    return driver()(node)

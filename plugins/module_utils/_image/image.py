@@ -18,15 +18,8 @@ import typing as t
 import zlib
 from urllib.parse import urlsplit
 
-try:
-    from oslo_utils.imageutils import format_inspector
-except ImportError as exc:
-    OSLO_ERROR: ImportError | None = exc
-else:
-    OSLO_ERROR = None
-
 from .._contract.node import Image
-from .._dependency import require
+from .._dependency import load
 from .._errors import ImageError, InvalidRequestError
 from .fetch import fetch, open_url
 
@@ -129,7 +122,7 @@ def _decompress(head: bytes, compression: str) -> bytes | None:
 
 def _check_format(image: Image, content: bytes, node: str) -> None:
     """Compare the declared with the detected format; a raw disk is what has a partition table."""
-    require("oslo.utils", OSLO_ERROR)
+    format_inspector = load("oslo_utils.imageutils.format_inspector", "oslo.utils")
     try:
         wrapper = format_inspector.InspectWrapper(io.BytesIO(content))
         wrapper.read(len(content))

@@ -14,14 +14,7 @@ import re
 import typing as t
 from urllib.parse import quote
 
-try:
-    from oslo_utils import specs_matcher
-except ImportError as exc:
-    OSLO_ERROR: ImportError | None = exc
-else:
-    OSLO_ERROR = None
-
-from .._dependency import require
+from .._dependency import load
 from .._errors import InvalidRequestError, RootDeviceError
 
 Disk = t.Mapping[str, t.Any]
@@ -36,7 +29,6 @@ def choose(disks: t.Sequence[Disk], hints: t.Mapping[str, t.Any], node: str) -> 
     :param disks: as bm_hardware_info returns them.
     :raises RootDeviceError: none fits, or more than one; all are listed.
     """
-    require("oslo.utils", OSLO_ERROR)
     writable = [disk for disk in disks if not disk.get("read_only")]
     fitting = [disk for disk in writable if all(_fits(disk, key, hint, node) for key, hint in hints.items())]
     if len(fitting) == 1:
@@ -74,6 +66,7 @@ def _fits(disk: Disk, key: str, hint: t.Any, node: str) -> bool:
     if value is None:
         return False
     wanted = str(hint).strip().lower()
+    specs_matcher = load("oslo_utils.specs_matcher", "oslo.utils")
     try:
         if key == "size":
             return bool(specs_matcher.match(str(value), wanted if wanted[:1] in "<>=!" else f"== {wanted}"))

@@ -24,8 +24,7 @@ else:
 from .._dependency import require
 from .._errors import StoreError
 from .._wait import retry
-from . import migrations
-from .statements import statements_for
+from .statements import REVISION, statements_for
 
 BUSY_TIMEOUT = 30
 """Seconds to wait for another writer of the same SQLite file."""
@@ -99,12 +98,6 @@ def _server_engine(url: sa.URL) -> sa.Engine:
     return sa.create_engine(url, pool_pre_ping=True, **_ONE_CONNECTION, **options)
 
 
-def load_driver() -> None:
-    """Import what a PostgreSQL server is spoken to with, where it is installed: 0.2 s, that each fork would take."""
-    with contextlib.suppress(ArgumentError, ImportError):
-        sa.create_engine("postgresql+psycopg://")
-
-
 def without_password(url: str) -> str:
     """Return a database URL as it may be shown."""
     head, at, tail = url.rpartition("@")
@@ -134,8 +127,7 @@ class Database:
         self._is_file = self._engine.dialect.name == "sqlite"
         self.sql = statements_for(self._engine.dialect.name)
         if not self._is_current():
-            with self.write() as connection:
-                migrations.upgrade(connection)
+            self._upgrade()
 
     def _make_engine(self, url: str) -> sa.Engine:
         try:
@@ -149,10 +141,16 @@ class Database:
                 retryable=False,
             ) from exc
 
+    def _upgrade(self) -> None:
+        from . import migrations  # their library takes longer to import than most calls do
+
+        with self.write() as connection:
+            migrations.upgrade(connection)
+
     def _is_current(self) -> bool:
         with self._translated(), self._connected() as connection:
             try:
-                return connection.execute(self.sql.revision).scalar() == migrations.HEAD
+                return connection.execute(self.sql.revision).scalar() == REVISION
             except DBAPIError:  # no such table
                 return False
 
@@ -208,3 +206,12 @@ class Database:
                     " or run with fewer forks."
                 )
             raise StoreError(f"The store '{self._name}' does not answer: {reason}.", hint=hint) from exc
+
+
+class Scratch(Database):
+    """A database in memory, whose tables are good for trying the statements."""
+
+    def _upgrade(self) -> None:
+        with self.write() as connection:
+            for table in self.sql.metadata.tables.values():
+                connection.exec_driver_sql(f"CREATE TABLE {table.name} ({', '.join(table.columns.keys())})")

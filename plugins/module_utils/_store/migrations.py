@@ -90,8 +90,6 @@ REVISIONS: dict[str, t.Callable[[Operations], None]] = {"0001": _upgrade_0001, "
 LOCK_KEY = 0x626D6C63
 """Advisory lock of PostgreSQL that stands for the schema ("bmlc")."""
 
-HEAD = next(reversed(REVISIONS))
-
 
 class _Step:
     """What Alembic expects of a migration script, from a function: collections can't ship script files."""
@@ -116,7 +114,7 @@ def upgrade(connection: sa.Connection) -> None:
     def plan(heads: t.Sequence[str], context: MigrationContext) -> t.Iterator[RevisionStep]:
         if not set(heads) <= set(names):
             raise StoreError(
-                f"The store's revision {', '.join(heads)} is that of a newer collection; this one knows {HEAD}.",
+                f"The store's revision {', '.join(heads)} is that of a newer collection; this one knows {names[-1]}.",
                 hint="Use the same version of the collection on all controllers.",
                 retryable=False,
             )

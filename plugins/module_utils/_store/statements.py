@@ -48,6 +48,10 @@ def _clock(dialect: str) -> sa.ColumnElement[float]:
     return (sa.func.julianday("now", type_=sa.Double()) - 2440587.5) * 86400.0
 
 
+REVISION = "0002"
+"""The revision of the tables that these statements are for: the last one of the migrations."""
+
+
 class Statements:
     """Tables and statements for one kind of database.
 

@@ -13,7 +13,7 @@ import typing as t
 
 from .._errors import NodeLockedError, StoreError
 from .._states import states
-from .database import Database, load_driver
+from .database import Database, Scratch
 from .record import Glance, HistoryEntry, NodeRecord
 from .statements import COLUMNS, RESERVATION, SAVED
 
@@ -33,8 +33,8 @@ class Store:
     :raises StoreError: from every method, when the database is away or refuses.
     """
 
-    def __init__(self, url: str) -> None:
-        self._database = Database(url)
+    def __init__(self, url: str, *, database: type[Database] = Database) -> None:
+        self._database = database(url)
         self._sql = self._database.sql
 
     def close(self) -> None:
@@ -252,11 +252,11 @@ def _portions(names: t.Collection[str]) -> t.Iterator[list[str]]:
 
 
 def warm_up() -> None:
-    """Do what processes forked from this one would each do: import the drivers, and compile SQLite's statements.
+    """Do what processes forked from this one would each do: compile SQLite's statements.
 
     Each statement of a call is used once, on a database in memory.
     """
-    with contextlib.closing(Store("sqlite://")) as store:
+    with contextlib.closing(Store("sqlite://", database=Scratch)) as store:
         record = store.ensure_node("node", "fake")
         entry = HistoryEntry(node="node", event="warm up")
         store.take("node", "run", "", 60)
@@ -269,4 +269,3 @@ def warm_up() -> None:
         store.add_evidence("node", "", {})
         store.save(record, "run", entry, release=True)
         store.release("node", "run")
-    load_driver()

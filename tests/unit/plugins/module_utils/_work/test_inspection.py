@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import copy
+import sys
 import typing as t
 
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.inventory import complete
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import MissingDependencyError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._image import root_device
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._work import inspection
 
 GIB = 1024**3
@@ -170,6 +170,6 @@ def test_all_contradictions_are_told() -> None:
 
 
 def test_a_missing_library_is_no_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(root_device, "OSLO_ERROR", ImportError("oslo_utils"))
+    monkeypatch.setitem(sys.modules, "oslo_utils.specs_matcher", None)
     with pytest.raises(MissingDependencyError):
         inspection.differences({"bm_root_device": {"serial": "S1"}}, BOTH)
