@@ -1,0 +1,45 @@
+"""What only some nodes need: a fork that had to import it has its parent import it before the next fork.
+
+So a run pays for each once, and not for those that none of its nodes needs.
+"""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import mmap
+import os
+import sys
+
+_HOME = __name__.rpartition("._calls.")[0]
+
+LAZY = (
+    *(f"{_HOME}.{name}" for name in ("_drivers.ipmi.driver", "_drivers.redfish.driver")),
+    *("psycopg", "oslo_utils.imageutils.format_inspector", "oslo_utils.specs_matcher"),
+)
+"""Modules that take longer to import than most calls; all are imported inside of the functions that need them."""
+
+_needed = mmap.mmap(-1, len(LAZY))  # anonymous memory, that forks share: a byte for each
+
+
+def tell() -> None:
+    """Tell the parent which of them this process has."""
+    for place, name in enumerate(LAZY):
+        if name in sys.modules:
+            _needed[place] = 1
+
+
+def listen() -> None:
+    """From now on, import before each fork of this process what its forks have told of. Call it once."""
+    os.register_at_fork(before=_import_needed)
+
+
+def _import_needed() -> None:
+    for place, name in enumerate(LAZY):
+        if _needed[place] and name not in sys.modules:
+            with contextlib.suppress(ImportError):  # a fork that needs it says so
+                importlib.import_module(name)
