@@ -66,7 +66,7 @@ def plan(options: argparse.Namespace) -> t.Iterator[tuple[Cell, int]]:
     """Yield what is to be measured, and in how many rounds."""
     direct, waits = [options.direct_nodes], [options.wait_nodes]
     sizes = {"noop": options.sizes, "direct": direct, "nothing": direct, "memory": [options.memory_nodes]}
-    sizes |= {"waits-inspect": waits, "waits-deploy": waits}
+    sizes |= {"waits-rescue": waits, "waits-deploy": waits}
     for scenario in (name for name in SCENARIOS if name in options.only):
         for nodes in sizes[scenario]:
             large = options.large_rounds or (1 if scenario == "memory" else options.rounds)

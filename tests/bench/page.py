@@ -17,7 +17,7 @@ PLOT_TITLE = "CPU time a node, a noop deployment, in milliseconds"
 QUIET = 0.1
 """The share of the machine that others may take before it is called noisy."""
 
-TITLES = {"waits-inspect": "inspect, in the ramdisk too", "waits-deploy": "deploy with an image"}
+TITLES = {"waits-rescue": "rescue", "waits-deploy": "deploy with an image"}
 
 INTRODUCTION = """\
 What the controller's own work costs. The nodes are fake ([drivers.md](drivers.md)): a BMC that answers at once, a
@@ -141,7 +141,7 @@ def _wait_rows(cells: t.Iterable[Cell], labels: t.Iterable[str]) -> t.Iterator[t
 
 
 def _waits(sitting: Sitting) -> list[str]:
-    cells = sitting.of("waits-inspect", "waits-deploy")
+    cells = sitting.of("waits-rescue", "waits-deploy")
     if not cells:
         return []
     lines = ["## Nodes that wait", ""]

@@ -24,6 +24,7 @@ FORKS = ("--forks", "20")
 
 DEFAULT_FORKS = 5
 RAMDISK_SECONDS = 30
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHb9NQAh2Oa4GsSTFTO1nGX4ZVk9dA6pxBzSM1qkTZfv operator"
 STALL_SECONDS = 60
 """When no other machine was switched on for so long, no more will be."""
 
@@ -67,12 +68,12 @@ def direct(ground: Ground) -> Run:
         fleet.remove_locks()
 
 
-def waits_inspect(ground: Ground) -> Run:
-    """Inspect all nodes in a ramdisk that takes a while to come up."""
-    fleet = ground.make_direct()
-    fleet.script(ramdisk={"answers": True, "after_seconds": RAMDISK_SECONDS})
-    fleet.play("enroll.yml", *FORKS)
-    return fleet.play("inspect.yml")
+def waits_rescue(ground: Ground) -> Run:
+    """Rescue all nodes, by a ramdisk that takes a while to come up: with a file for a machine nothing is done in it."""
+    fleet = ground.make_noop()
+    fleet.play("deploy.yml", *FORKS)
+    fleet.script(power="power on", ramdisk={"answers": True, "after_seconds": RAMDISK_SECONDS})
+    return fleet.play("rescue.yml", "-l", "baremetal", "-e", json.dumps({"rescue_node_ssh_keys": [KEY]}))
 
 
 def waits_deploy(ground: Ground) -> Run:
@@ -156,7 +157,7 @@ def _sample(pid: int) -> dict[str, float]:
 SCENARIOS: dict[str, t.Callable[[Ground], Run]] = {
     "noop": noop,
     "direct": direct,
-    "waits-inspect": waits_inspect,
+    "waits-rescue": waits_rescue,
     "waits-deploy": waits_deploy,
     "memory": memory,
     "nothing": nothing,

@@ -34,7 +34,7 @@ def sitting() -> Sitting:
         Cell("noop", 50, {"before": [run(30), run(32), run(31)], "now": [run(20), run(20), run(29)]}),
         Cell("noop", 1000, {"before": [run(1240)], "now": [run(600)]}),
     ]
-    waits = Cell("waits-inspect", 200, {"now": [run(40, 61)]}, {"before": 1200.0})
+    waits = Cell("waits-rescue", 200, {"now": [run(40, 61)]}, {"before": 1200.0})
     return Sitting({"kernel": "Linux"}, {"before": "1234567", "now": "89abcde"}, [0.1, 1.5], [*noop, waits])
 
 

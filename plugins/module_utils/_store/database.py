@@ -32,6 +32,9 @@ BUSY_TIMEOUT = 30
 CONNECT_PATIENCE = 30.0
 """Seconds to go on connecting to a server that restarts or has no connection left."""
 
+SCHEMA_LOCK_KEY = 0x626D6C63
+"""Advisory lock of PostgreSQL that stands for the schema ("bmlc")."""
+
 _ONE_CONNECTION: dict[str, t.Any] = {"pool_size": 1, "max_overflow": 0}
 """A call has one connection: what a server needs is as many as there are forks."""
 
@@ -142,17 +145,23 @@ class Database:
             ) from exc
 
     def _upgrade(self) -> None:
-        from . import migrations  # their library takes longer to import than most calls do
-
         with self.write() as connection:
-            migrations.upgrade(connection)
+            self.lock(connection, SCHEMA_LOCK_KEY)
+            if not self._has_revision(connection):  # nobody else has made it meanwhile
+                from . import migrations  # their library takes longer to import than most calls do
+
+                migrations.upgrade(connection)
 
     def _is_current(self) -> bool:
         with self._translated(), self._connected() as connection:
-            try:
-                return connection.execute(self.sql.revision).scalar() == REVISION
-            except DBAPIError:  # no such table
-                return False
+            return self._has_revision(connection)
+
+    def _has_revision(self, connection: sa.Connection) -> bool:
+        try:
+            with connection.begin_nested() if connection.in_transaction() else contextlib.nullcontext():
+                return bool(connection.execute(self.sql.revision).scalar() == REVISION)
+        except DBAPIError:  # no such table
+            return False
 
     def close(self) -> None:
         """Close the connection."""

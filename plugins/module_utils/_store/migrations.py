@@ -87,9 +87,6 @@ def _upgrade_0002(op: Operations) -> None:
 REVISIONS: dict[str, t.Callable[[Operations], None]] = {"0001": _upgrade_0001, "0002": _upgrade_0002}
 """Each revision with the function that leads to it, oldest first. Never change one that was released."""
 
-LOCK_KEY = 0x626D6C63
-"""Advisory lock of PostgreSQL that stands for the schema ("bmlc")."""
-
 
 class _Step:
     """What Alembic expects of a migration script, from a function: collections can't ship script files."""
@@ -99,13 +96,11 @@ class _Step:
 
 
 def upgrade(connection: sa.Connection) -> None:
-    """Bring the database to the newest revision, inside the connection's transaction; one run at a time.
+    """Bring the database to the newest revision, inside the connection's transaction, which keeps others out.
 
     :raises StoreError: a newer version of the collection has made it.
     """
     require("alembic", ALEMBIC_ERROR)
-    if connection.dialect.name == "postgresql":  # SQLite's transaction has locked the whole file
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
     names = list(REVISIONS)
     revisions: list[t.Any] = [Revision(name, names[i - 1] if i else None) for i, name in enumerate(names)]
     revision_map = RevisionMap(lambda: revisions)

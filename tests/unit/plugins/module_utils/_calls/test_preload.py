@@ -1,0 +1,73 @@
+"""What forks of a run need, their parent imports: seen in a process of its own, whose forks are real."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import ansible_collections
+import pytest
+
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import preload
+
+RUN = """
+import os, sys
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import preload, runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+
+def fork(work):
+    pid = os.fork()
+    if pid == 0:
+        work()
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+def show():
+    print(sorted(name for name in preload.LAZY if name in sys.modules), flush=True)
+
+def call():
+    show()
+    params = {key: option.get("default") for key, option in NODE_SPEC.items()}
+    params |= {"name": "node", "bmc": {"address": sys.argv[1], "password": "x"}, "state_dir": sys.argv[2]}
+    result = runner.execute(lambda dummy: {}, params, owner="test")
+    assert not result.get("failed"), result
+
+runner.warm_up()
+show()
+fork(call)
+fork(call)
+show()
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "driver"),
+    [
+        ("fake:///node.json", "fake"),
+        ("redfish://127.0.0.1:9/redfish/v1/Systems/1", "redfish.driver"),
+        ("ipmi://127.0.0.1:9", "ipmi.driver"),
+    ],
+)
+def test_a_parent_imports_what_a_fork_needed_and_nothing_else(tmp_path: Path, address: str, driver: str) -> None:
+    root = str(Path(next(iter(ansible_collections.__path__))).parent)
+    run = subprocess.run(
+        [sys.executable, "-c", RUN, address, tmp_path],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": root},
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    name = f"{preload._HOME}._drivers.{driver}"
+    assert run.stdout.splitlines() == ["[]", "[]", f"['{name}']", f"['{name}']"], run.stderr
+
+
+@pytest.mark.parametrize("name", preload.LAZY)
+def test_what_is_told_of_can_be_imported(name: str) -> None:
+    assert importlib.import_module(name)
