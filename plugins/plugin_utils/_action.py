@@ -39,6 +39,11 @@ def _validator(operation: t.Any) -> ArgumentSpecValidator:
     return ArgumentSpecValidator(operation.ARGUMENT_SPEC)
 
 
+def _without_tags(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return options in plain types: Ansible's tagged ones are dear to copy, and databases don't know them."""
+    return t.cast("dict[str, t.Any]", json.loads(json.dumps(options, default=str)))
+
+
 class OperationAction(ActionBase):
     """Runs ``OPERATION`` in this process, or as a module where the task is delegated or asynchronous."""
 
@@ -54,7 +59,7 @@ class OperationAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         owner = self._task.args.get("owner") or run_owner()
-        self._task.args = self.options(task_vars or {})
+        self._task.args = _without_tags(self.options(task_vars or {}))
         if self._task.delegate_to or self._task.async_val:
             args = {**self._task.args, "owner": owner}
             result.update(
@@ -65,8 +70,7 @@ class OperationAction(ActionBase):
         if checked.error_messages:
             result.update(self.explain(checked.error_messages[0]), failed=True)
             return result
-        plain = json.loads(json.dumps(checked.validated_parameters))  # without tagged types, which databases don't know
-        result.update(self.act(plain, owner, task_vars or {}))
+        result.update(self.act(checked.validated_parameters, owner, task_vars or {}))
         return result
 
     def options(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -6,12 +6,19 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
+
+from ansible.template import is_trusted_as_template
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.schema import HOST_VARIABLES
 
 Variables = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
+Template = t.Callable[[t.Any], t.Any]
+"""Returns a value with its expressions evaluated."""
+
+_NAME = re.compile(r"\{\{ *(\w+) *\}\}")
 
 PREFIX = "bm_"
 
@@ -26,18 +33,17 @@ BMC_ALIASES = {
 """Names that other projects' inventories use, kayobe's and jetlag's, for what is in C(bm_bmc); the first counts."""
 
 
-def fill(args: Options, spec: Options, variables: Variables, template: t.Callable[[t.Any], t.Any]) -> Options:
+def fill(args: Options, spec: Options, variables: Variables, template: Template) -> Options:
     """Return an action's options: those given, the rest from variables of the host and the role, where there are any.
 
     :param spec: the options that there are.
-    :param template: returns a value with its expressions evaluated.
     """
     options = dict(args)
     for option in spec:
         is_hosts = PREFIX + option in HOST_VARIABLES["properties"]
         name = (PREFIX if is_hosts else ROLE_PREFIX) + option
         if option not in args and name in variables and (is_hosts or "verb" in spec):
-            value = _value(variables[name], template)
+            value = _value(variables[name], variables, template)
             if value is not None:
                 options[option] = value
     if "name" in spec:
@@ -51,40 +57,51 @@ def fill(args: Options, spec: Options, variables: Variables, template: t.Callabl
     return options
 
 
-def _value(value: t.Any, template: t.Callable[[t.Any], t.Any]) -> t.Any:
-    """Evaluate what may hold expressions; most values don't, and to look for them is cheaper than Ansible's engine."""
-    return template(value) if _has_expressions(value) else value
-
-
-def _has_expressions(value: t.Any) -> bool:
+def _value(value: t.Any, variables: Variables, template: Template) -> t.Any:
+    """Evaluate what may hold expressions. Most values don't, and most expressions are a name: Ansible's engine would
+    compile each of them anew in each fork, which takes longer than the rest of a call.
+    """
+    if isinstance(value, (bool, int, float, type(None))):
+        return value
+    if isinstance(value, dict) and not any("{" in str(key) for key in value):
+        return {key: _value(item, variables, template) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_value(item, variables, template) for item in value]
     if isinstance(value, str):
-        return "{" in value
-    if isinstance(value, t.Mapping):
-        return any(map(_has_expressions, value.values())) or any(map(_has_expressions, value))
-    if isinstance(value, (list, tuple)):
-        return any(map(_has_expressions, value))
-    return not isinstance(value, (bool, int, float, type(None)))
+        text = _NAME.sub(lambda name: _text(name[1], variables), value)
+        if "{" not in text:
+            return text if is_trusted_as_template(value) else value
+    return template(value)
 
 
-def _aliases(variables: Variables, template: t.Callable[[t.Any], t.Any]) -> Options:
+def _text(name: str, variables: Variables) -> str:
+    """Return the text of a variable; one whose expression does not simply stand for it is left to Ansible's engine."""
+    value = variables.get(name)
+    return value if isinstance(value, str) else "{"
+
+
+def _aliases(variables: Variables, template: Template) -> Options:
     found: Options = {}
     for key, names in BMC_ALIASES.items():
         name = next((name for name in names if name in variables), None)
-        value = _value(variables[name], template) if name else None
+        value = _value(variables[name], variables, template) if name else None
         if value is not None:
             found[key] = f"ipmi://{value}" if name == "ipmi_address" else value
     return found
 
 
-def _ramdisk(given: t.Any, variables: Variables, template: t.Callable[[t.Any], t.Any]) -> t.Any:
+def _ramdisk(given: t.Any, variables: Variables, template: Template) -> t.Any:
     """Return the ramdisk's options: without a static network it answers where the node does."""
     if not isinstance(given, t.Mapping) or "network" in given:
         return given
-    address = _value(variables.get("ansible_host", variables.get("inventory_hostname")), template)
+    address = _value(variables.get("ansible_host", variables.get("inventory_hostname")), variables, template)
     return {"address": address, **given}
 
 
-def instance_of(variables: Variables, template: t.Callable[[t.Any], t.Any]) -> Options:
+def instance_of(variables: Variables, template: Template) -> Options:
     """Return where the host's own system answers on SSH."""
     host = variables.get("ansible_host", variables.get("inventory_hostname"))
-    return {"address": _value(host, template), "port": _value(variables.get("ansible_port", 22), template)}
+    return {
+        "address": _value(host, variables, template),
+        "port": _value(variables.get("ansible_port", 22), variables, template),
+    }

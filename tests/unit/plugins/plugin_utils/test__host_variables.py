@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import deploy, power, state, wait
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._host_variables import fill, instance_of
@@ -66,10 +68,44 @@ def test_names_of_other_projects(variables: dict[str, t.Any], bmc: dict[str, str
     assert filled["bmc"] == bmc
 
 
-def test_only_what_holds_expressions_is_evaluated() -> None:
+NESTED = {
+    "rack": "r1",
+    "unit": 7,
+    "number": trust_as_template("{{ unit }}"),
+    "bmc": trust_as_template("bmc-{{ rack }}.example"),
+    "secret": "p{w",
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "left_to_ansible"),
+    [
+        ("plain", 0),
+        (5, 0),
+        (trust_as_template("redfish://{{ rack }}/{{rack}}"), 0),
+        ({"address": trust_as_template("{{ rack }}"), "port": 443, "list": [trust_as_template("{{ rack }}"), None]}, 0),
+        ("untrusted {{ rack }}", 0),
+        (trust_as_template("{{ unit }}"), 1),
+        (trust_as_template("{{ bmc }}"), 1),
+        (trust_as_template("{{ rack | upper }}"), 1),
+        (trust_as_template("{{ rack }}{% if unit %}x{% endif %}"), 1),
+        (trust_as_template("{# a comment #}{{ rack }}"), 1),
+        (trust_as_template("{{- rack -}}"), 1),
+        (trust_as_template("{{ secret }}"), 1),
+        ({trust_as_template("{{ rack }}"): 1}, 1),
+    ],
+)
+def test_expressions_are_what_ansible_makes_of_them(value: t.Any, left_to_ansible: int) -> None:
+    engine = Templar(loader=DataLoader(), variables=NESTED)
     seen: list[t.Any] = []
-    fill({}, power.ARGUMENT_SPEC, HOST, lambda value: seen.append(value) or value)
-    assert seen == [HOST["bm_bmc"]]
+
+    def template(expression: t.Any) -> t.Any:
+        seen.append(expression)
+        return engine.template(expression)
+
+    filled = fill({}, power.ARGUMENT_SPEC, {**NESTED, "bm_properties": value}, template)
+    assert filled["properties"] == engine.template(value)
+    assert len(seen) == left_to_ansible
 
 
 def test_all_names_of_host_variables_are_checked() -> None:
