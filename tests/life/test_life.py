@@ -45,7 +45,7 @@ HISTORY = [
     *(*waits("deploying", "wait call-back", 3), "active"),
     *("rescuing", "rescue wait", "rescuing", "rescue"),
     *("unrescuing", "active"),
-    *(*waits("servicing", "service wait", 2), "active"),
+    *(*waits("servicing", "service wait", 3), "active"),  # the second is the step "wait"
     *(*waits("deploying", "wait call-back", 2), "deploy failed"),  # a rebuild that names a wrong partition
     *(*waits("deploying", "wait call-back", 3), "active"),  # rebuild
     *("deleting", *waits("cleaning", "clean wait", 3), "available"),  # undeploy
