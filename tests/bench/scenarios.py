@@ -72,7 +72,7 @@ def waits_rescue(ground: Ground) -> Run:
     """Rescue all nodes, by a ramdisk that takes a while to come up: with a file for a machine nothing is done in it."""
     fleet = ground.make_noop()
     fleet.play("deploy.yml", *FORKS)
-    fleet.script(power="power on", ramdisk={"answers": True, "after_seconds": RAMDISK_SECONDS})
+    fleet.script(ramdisk={"answers": True, "after_seconds": RAMDISK_SECONDS})
     return fleet.play("rescue.yml", "-l", "baremetal", "-e", json.dumps({"rescue_node_ssh_keys": [KEY]}))
 
 

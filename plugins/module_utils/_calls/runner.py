@@ -55,7 +55,6 @@ def execute(
                 result.update(state_of(store.get(node.name)))
                 raise
             finally:
-                preload.tell()
                 result.update(bmc_requests=driver.counters.bmc_requests, power_ons=driver.counters.power_ons)
     return result
 
@@ -77,12 +76,14 @@ def execute_on_store(
 
 @contextlib.contextmanager
 def _told_in(result: Result, *, node: str | None = None) -> t.Iterator[None]:
-    """Make an error of the block the end of ``result``."""
+    """Make an error of the block the end of ``result``; tell the parent what the block had to import."""
     try:
         yield
     except BareMetalError as exc:
         exc.node = exc.node or node
         result.update(exc.to_result(), failed=True)
+    finally:
+        preload.tell()
 
 
 def warm_up() -> None:

@@ -1,4 +1,4 @@
-"""Which driver is which: adding one is a file, a line here and its test."""
+"""Which driver is which: adding one is a file, a function and a line here, and its test."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -32,7 +32,10 @@ def _redfish() -> type[Driver]:
 
 
 DRIVERS: dict[str, t.Callable[[], type[Driver]]] = {"fake": _fake, "ipmi": _ipmi, "redfish": _redfish}
-"""Each driver by its name; its library is imported by whom it is for, since it takes longer than most calls."""
+"""Each driver by its name; its library is imported by whom it is for, since it takes longer than most calls.
+
+Imported by statements, since Ansible packs into a module what it finds in those.
+"""
 
 
 def connect(node: Node) -> Driver:

@@ -74,6 +74,7 @@ NESTED = {
     "number": trust_as_template("{{ unit }}"),
     "bmc": trust_as_template("bmc-{{ rack }}.example"),
     "secret": "p{w",
+    "serial": "0012345",
 }
 
 
@@ -84,6 +85,7 @@ NESTED = {
         (5, 0),
         (trust_as_template("redfish://{{ rack }}/{{rack}}"), 0),
         ({"address": trust_as_template("{{ rack }}"), "port": 443, "list": [trust_as_template("{{ rack }}"), None]}, 0),
+        (trust_as_template("{{ serial }}"), 0),
         ("untrusted {{ rack }}", 0),
         (trust_as_template("{{ unit }}"), 1),
         (trust_as_template("{{ bmc }}"), 1),

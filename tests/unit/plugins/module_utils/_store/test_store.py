@@ -21,7 +21,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLiteDialect
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError, StoreError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import migrations
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import migrations, statements
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.database import BUSY_TIMEOUT
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import Glance, HistoryEntry
@@ -34,6 +34,10 @@ def store(url: str) -> t.Iterator[Store]:
     opened = Store(url)
     yield opened
     opened.close()
+
+
+def test_the_statements_are_for_the_newest_tables() -> None:
+    assert list(migrations.REVISIONS)[-1] == statements.REVISION
 
 
 def test_a_record_and_its_history_survive(store: Store, url: str) -> None:
