@@ -19,7 +19,7 @@ _HOME = __name__.rpartition("._calls.")[0]
 
 LAZY = (
     *(f"{_HOME}.{name}" for name in ("_drivers.fake", "_drivers.ipmi.driver", "_drivers.redfish.driver")),
-    *("psycopg", "oslo_utils.imageutils.format_inspector", "oslo_utils.specs_matcher"),
+    *("psycopg", "pycdlib", "oslo_utils.imageutils.format_inspector", "oslo_utils.specs_matcher"),
 )
 """Modules that take longer to import than most calls; all are imported inside of the functions that need them."""
 

@@ -71,3 +71,16 @@ def test_a_parent_imports_what_a_fork_needed_and_nothing_else(tmp_path: Path, ad
 @pytest.mark.parametrize("name", preload.LAZY)
 def test_what_is_told_of_can_be_imported(name: str) -> None:
     assert importlib.import_module(name)
+
+
+def test_forks_and_the_end_of_a_run_do_not_look_through_what_is_loaded(tmp_path: Path) -> None:
+    root = str(Path(next(iter(ansible_collections.__path__))).parent)
+    code = """
+import gc
+from ansible_collections.baremetal.lifecycle.plugins.action import bm_validate
+print(gc.get_freeze_count() > 10 * len(gc.get_objects()))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": root}, check=False
+    )
+    assert run.stdout == "True\n", run.stderr
