@@ -98,7 +98,6 @@ def warm_up() -> None:
         contract.check({"bm_bmc": {"address": "fake:///"}}, node="node")
         stores.warm_up()
     # All of this stays: neither the forks nor the end of the run need look through it for garbage.
-    gc.collect()
     gc.freeze()
 
 
