@@ -111,7 +111,15 @@ def test_the_small_parent_counts_a_daemon_and_passes_a_signal_on(tmp_path: Path)
     used = json.loads(figures.read_text())
     assert used["code"] == 0
     assert used["user"] + used["system"] > 0.29
-    waiting = "import signal\nprint(1, flush=True)\ntry: signal.pause()\nexcept KeyboardInterrupt: raise SystemExit(7)"
+    waiting = """
+import time
+try:
+    print(1, flush=True)
+    while True:
+        time.sleep(0.1)
+except KeyboardInterrupt:
+    raise SystemExit(7)
+"""
     command = [sys.executable, parent, figures, sys.executable, "-c", waiting]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
