@@ -55,6 +55,7 @@ def be_parent_of_orphans() -> None:
 def run(command: list[str]) -> dict[str, float]:
     """Run the command to its end, and wait for its orphans."""
     began = time.monotonic()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it, and so their own
     child = subprocess.Popen(command)
 
     def stop(*_signal: object) -> None:
