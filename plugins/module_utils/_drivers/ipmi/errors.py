@@ -92,6 +92,7 @@ def malformed(exc: Exception, failed: str, node: str) -> BMCResponseError:
         f"{failed}: its answer is not what IPMI prescribes ({type(exc).__name__}: {exc}).",
         node=node,
         hint="Check bm_bmc.address and port; set bm_bmc.cipher_suite to 3 for old BMCs; restart the BMC.",
+        retryable=True,  # a datagram that was hurt on its way, or a late one: asked again, it may be right
     )
 
 

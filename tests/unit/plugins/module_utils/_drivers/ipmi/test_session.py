@@ -99,6 +99,16 @@ def test_the_session_is_closed_after_a_bad_answer(
     assert len(wire.keys) == 2
 
 
+@pytest.mark.parametrize("number", [1, 2, 3, 6])
+def test_a_single_malformed_answer_is_asked_for_again(
+    fake_node: t.Any, ipmi_service: IPMIService, wire: Wire, number: int
+) -> None:
+    left = iter([False] * (number - 1) + [True])
+    wire.relay.change = lambda data: data[:4] if next(left, False) else data
+    with connect(fake_node, ipmi_service, wire) as driver:
+        assert driver.power.get_power_state() == base.POWER_OFF
+
+
 def test_the_session_is_closed_when_the_bmc_falls_silent_at_the_end_of_the_log_in(
     fake_node: t.Any, ipmi_service: IPMIService, wire: Wire
 ) -> None:
