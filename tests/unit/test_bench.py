@@ -121,6 +121,7 @@ except KeyboardInterrupt:
     raise SystemExit(7)
 """
     command = [sys.executable, parent, figures, sys.executable, "-c", waiting]
+    command = ["env", "--ignore-signal=INT", *command]  # as a shell starts what is to run in the background
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()

@@ -46,6 +46,22 @@ show()
 """
 
 
+FROZEN = """
+import gc
+from ansible_collections.baremetal.lifecycle.plugins.action import bm_validate
+print(gc.get_freeze_count() > 10 * len(gc.get_objects()))
+"""
+
+
+def run_python(code: str, *arguments: object) -> list[str]:
+    """Run code in a process of its own that finds the collection; return the lines that it prints."""
+    root = str(Path(next(iter(ansible_collections.__path__))).parent)
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    run = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": root}, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()
+
+
 @pytest.mark.parametrize(
     ("address", "driver"),
     [
@@ -55,17 +71,8 @@ show()
     ],
 )
 def test_a_parent_imports_what_a_fork_needed_and_nothing_else(tmp_path: Path, address: str, driver: str) -> None:
-    root = str(Path(next(iter(ansible_collections.__path__))).parent)
-    run = subprocess.run(
-        [sys.executable, "-c", RUN, address, tmp_path],
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": root},
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
     name = f"{preload._HOME}._drivers.{driver}"
-    assert run.stdout.splitlines() == ["[]", "[]", f"['{name}']", f"['{name}']"], run.stderr
+    assert run_python(RUN, address, tmp_path) == ["[]", "[]", f"['{name}']", f"['{name}']"]
 
 
 @pytest.mark.parametrize("name", preload.LAZY)
@@ -73,14 +80,5 @@ def test_what_is_told_of_can_be_imported(name: str) -> None:
     assert importlib.import_module(name)
 
 
-def test_forks_and_the_end_of_a_run_do_not_look_through_what_is_loaded(tmp_path: Path) -> None:
-    root = str(Path(next(iter(ansible_collections.__path__))).parent)
-    code = """
-import gc
-from ansible_collections.baremetal.lifecycle.plugins.action import bm_validate
-print(gc.get_freeze_count() > 10 * len(gc.get_objects()))
-"""
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": root}, check=False
-    )
-    assert run.stdout == "True\n", run.stderr
+def test_forks_and_the_end_of_a_run_do_not_look_through_what_is_loaded() -> None:
+    assert run_python(FROZEN) == ["True"]
