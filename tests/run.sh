@@ -16,15 +16,31 @@ CHECK="ruff types unit"
 TEST="$CHECK lint sanity artifact integration molecule e2e"
 PARTS="$TEST matrix life"
 
+# Workers of pytest: unit tests wait most of their time, integration tests some of it.
+spread() { pytest -q -n $(($(nproc) * $1 / 2)) --dist worksteal "tests/$2"; }
+
+# What e2e deploys takes minutes to build, on one core: begun first, waited for where it is needed.
+begin_build() {
+    lab/setup.sh lab
+    mkdir -p .cache
+    setsid bash -c 'lab/ramdisk.sh && lab/image/build.sh .cache/image' > .cache/build.log 2>&1 &
+    build=$!
+    trap 'kill -- "-$build" 2> /dev/null || true' EXIT
+}
+
+await_build() {
+    [ -z "$build" ] || wait "$build" || { cat .cache/build.log; return 1; }
+}
+
 part_ruff() { ruff format --check . && ruff check .; }
 part_types() { mypy; }
-part_unit() { pytest -q -n 2 tests/unit; }
+part_unit() { spread 6 unit; }
 part_lint() { ansible-lint --profile production --offline; }
 part_sanity() { tests/sanity/run.sh; }
 part_artifact() { tests/artifact.sh; }
-part_integration() { pytest -q -n 2 tests/integration; }
+part_integration() { spread 3 integration; }
 part_molecule() { molecule test; }
-part_e2e() { pytest -v -x --durations=0 tests/e2e; }
+part_e2e() { await_build && pytest -v -x --durations=0 tests/e2e; }
 part_life() { pytest -v -x --durations=0 tests/life; }
 part_matrix() { pytest -v --durations=0 tests/matrix; }
 
@@ -35,10 +51,10 @@ run() {
     times+="$(printf '%-12s %5d s' "$part" $((SECONDS - start)))"$'\n'
 }
 
-times=""
+times="" build=""
 case ${1:-} in
     check) wanted=$CHECK ;;
-    test) wanted=$TEST ;;
+    test) wanted=$TEST; begin_build ;;
     *) wanted=${1:-none} ;;
 esac
 for part in $wanted; do

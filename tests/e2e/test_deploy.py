@@ -103,54 +103,9 @@ def test_a_bmc_that_keeps_us_out_costs_the_running_machine_nothing(lab: t.Any) -
     assert lab.ssh("cat /proc/sys/kernel/random/boot_id") == booted
 
 
-def await_job(lab: t.Any, *, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while (lab.record().driver_internal_info.get("wait") or {}).get("for") != "job":
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-
-
-def test_a_play_killed_while_writing_and_again_between_steps_ends_active(lab: t.Any, tmp_path: Path) -> None:
-    flag, tasks = tmp_path / "paused", tmp_path / "pause.yml"
-    pause = {
-        "name": "Wait to be killed, once",
-        "ansible.builtin.wait_for": {"path": f"{flag}.never", "timeout": 300},
-        "delegate_to": "localhost",
-        "vars": {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
-        "when": f"'{flag}' is not exists",
-    }
-    tasks.write_text(yaml.safe_dump([pause]))
-    wanted = {
-        "bm_image": IMAGE_B,
-        "bm_rebuild": True,
-        "bm_deploy_steps": [{"step": "pause", "priority": 70, "tasks": str(tasks)}],
-    }
-    first = lab.start(**wanted)
-    await_step(lab, "deploy.write_image")
-    await_job(lab)
-    time.sleep(4)
-    kill(first)
-    left = lab.record()
-    assert left.provision_state == "wait call-back"
-    assert f"pid={first.pid}" in left.reservation
-    second = lab.start(**wanted)
-    await_step(lab, "deploy.pause")
-    flag.touch()
-    kill(second)
-    third = lab.deploy(**wanted)
-    assert third.code == 0, third.output
-    messages = lab.messages()
-    assert messages.count("step: deploy.deploy started") == 1
-    assert messages.count("step: deploy.write_image started") == 2
-    assert messages.count("step: deploy.write_image done") == 1
-    assert messages.count("step: deploy.pause started") == 2
-    assert sum(message.startswith("takeover") for message in messages) == 2
-    assert lab.record().provision_state == "active"
-    assert "second image of the lab" in lab.ssh("cat /etc/issue")
-
-
 def test_what_fails_on_the_way_leaves_deploy_failed_and_nothing_that_boots(lab: t.Any) -> None:
     silent = lab.deploy(
+        bm_image=IMAGE_B,
         bm_rebuild=True,
         bm_ramdisk={
             "kernel": str(ROOT / ".cache/ramdisk/vmlinuz"),
@@ -182,10 +137,49 @@ def test_what_fails_on_the_way_leaves_deploy_failed_and_nothing_that_boots(lab: 
     assert lab.read_disk_head() == bytes(1024 * 1024), "a half-written disk must not boot"
 
 
-def test_the_next_run_with_the_right_checksum_ends_active(lab: t.Any) -> None:
-    run = lab.deploy()
-    assert run.code == 0, run.output
+def await_job(lab: t.Any, *, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while (lab.record().driver_internal_info.get("wait") or {}).get("for") != "job":
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def test_the_next_run_killed_while_writing_and_again_between_steps_ends_active(lab: t.Any, tmp_path: Path) -> None:
+    flag, tasks = tmp_path / "paused", tmp_path / "pause.yml"
+    pause = {
+        "name": "Wait to be killed, once",
+        "ansible.builtin.wait_for": {"path": f"{flag}.never", "timeout": 300},
+        "delegate_to": "localhost",
+        "vars": {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "when": f"'{flag}' is not exists",
+    }
+    tasks.write_text(yaml.safe_dump([pause]))
+    wanted = {
+        "bm_image": IMAGE_B,
+        "bm_deploy_steps": [{"step": "pause", "priority": 70, "tasks": str(tasks)}],
+    }
+    first = lab.start(**wanted)
+    await_step(lab, "deploy.write_image")
+    await_job(lab)
+    time.sleep(4)
+    kill(first)
+    left = lab.record()
+    assert left.provision_state == "wait call-back"
+    assert f"pid={first.pid}" in left.reservation
+    second = lab.start(**wanted)
+    await_step(lab, "deploy.pause")
+    flag.touch()
+    kill(second)
+    third = lab.deploy(**wanted)
+    assert third.code == 0, third.output
+    messages = lab.messages()
+    assert messages.count("step: deploy.deploy started") == 1
+    assert messages.count("step: deploy.write_image started") == 2
+    assert messages.count("step: deploy.write_image done") == 1
+    assert messages.count("step: deploy.pause started") == 2
+    assert sum(message.startswith("takeover") for message in messages) == 2
     assert lab.record().provision_state == "active"
+    assert "second image of the lab" in lab.ssh("cat /etc/issue")
     assert "status: done" in lab.ssh("cloud-init status --wait")
 
 
