@@ -18,11 +18,14 @@ deploy: lab-up
 setup:
 	@lab/setup.sh lab
 
+# One at a time, also where a run was killed and left its build behind.
 ramdisk: setup
-	@lab/ramdisk.sh
+	@mkdir -p .cache
+	@flock .cache/ramdisk.lock lab/ramdisk.sh
 
 image: setup
-	@lab/image/build.sh .cache/image
+	@mkdir -p .cache
+	@flock .cache/image.lock lab/image/build.sh .cache/image
 
 lab-up: ramdisk image
 	@python lab/lab.py up $(NODES)

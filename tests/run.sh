@@ -16,16 +16,15 @@ CHECK="ruff types unit"
 TEST="$CHECK lint sanity artifact integration molecule e2e"
 PARTS="$TEST matrix life"
 
-# Workers of pytest: unit tests wait most of their time, integration tests some of it.
-spread() { pytest -q -n $(($(nproc) * $1 / 2)) --dist worksteal "tests/$2"; }
+cores=$(nproc)
 
 # What e2e deploys takes minutes to build, on one core: begun first, waited for where it is needed.
 begin_build() {
-    lab/setup.sh lab
+    make setup
     mkdir -p .cache
-    setsid bash -c 'lab/ramdisk.sh && lab/image/build.sh .cache/image' > .cache/build.log 2>&1 &
+    setsid make ramdisk image > .cache/build.log 2>&1 &
     build=$!
-    trap 'kill -- "-$build" 2> /dev/null || true' EXIT
+    trap '[ -z "$(jobs -pr)" ] || kill -- "-$build"' EXIT
 }
 
 await_build() {
@@ -34,11 +33,12 @@ await_build() {
 
 part_ruff() { ruff format --check . && ruff check .; }
 part_types() { mypy; }
-part_unit() { spread 6 unit; }
+# Unit tests wait most of their time, integration tests some of it.
+part_unit() { pytest -q -n $((cores * 3)) --dist worksteal tests/unit; }
 part_lint() { ansible-lint --profile production --offline; }
 part_sanity() { tests/sanity/run.sh; }
 part_artifact() { tests/artifact.sh; }
-part_integration() { spread 3 integration; }
+part_integration() { pytest -q -n $((cores * 3 / 2)) --dist worksteal tests/integration; }
 part_molecule() { molecule test; }
 part_e2e() { await_build && pytest -v -x --durations=0 tests/e2e; }
 part_life() { pytest -v -x --durations=0 tests/life; }
