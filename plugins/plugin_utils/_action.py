@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import json
+import multiprocessing
 import os
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -30,8 +32,15 @@ def run_owner() -> str:
     """Return who this run is: the ansible-playbook process, which has loaded this file and forked the worker.
 
     It is named before the fork: a worker that outlives it does not go on in the name of who adopts orphans.
+
+    :raises AnsibleError: this worker has loaded the file itself, and its play has ended.
     """
-    return str(owners.current_owner(os.getppid()) if _LOADED_BY.pid == os.getpid() else _LOADED_BY)
+    if _LOADED_BY.pid != os.getpid():
+        return str(_LOADED_BY)
+    play = multiprocessing.parent_process()
+    if play is None or play.pid != os.getppid():
+        raise AnsibleError("The play that this worker belongs to has ended.")
+    return str(owners.current_owner(play.pid))
 
 
 @functools.cache

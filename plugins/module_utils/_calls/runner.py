@@ -20,7 +20,7 @@ from .._errors import BareMetalError, InvalidRequestError, MissingDependencyErro
 from .._store import owner as owners
 from .._store import store as stores
 from .._store.store import Store
-from . import preload
+from . import forks, preload
 from .request import Request, Result, be_silent, state_of
 from .store_request import StoreRequest
 
@@ -88,10 +88,11 @@ def _told_in(result: Result, *, node: str | None = None) -> t.Iterator[None]:
 
 
 def warm_up() -> None:
-    """Prepare what each call needs, once in the process whose forks run them. Opens nothing that outlives it.
+    """Prepare what each call needs, once in the process whose forks run them: they end with it. Opens nothing.
 
     It does nothing where a library is missing: each call says so itself.
     """
+    forks.end_with_play()
     preload.listen()
     with contextlib.suppress(MissingDependencyError):
         owners.current_owner(os.getpid())

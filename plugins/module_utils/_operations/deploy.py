@@ -58,7 +58,7 @@ def run(request: Request) -> Result:
     verb = verbs.VERBS[request.params["verb"]]
     if request.params["waited"].get("what") == "instance":
         return _judge_instance(request)
-    with work.hold(request, verb.name) as task:
+    with work.hold(request, verb.name, begins=False) as task:
         if work.is_reached(verb, task.record):
             return tasks.task_result(task, changed=False, **GOES_ON, connection=None, work=work.totals(task.record))
         if not work.is_begun(task.record) or verb not in (work.verb_of(task), work.wanted_verb(task)):

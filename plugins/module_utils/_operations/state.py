@@ -108,9 +108,7 @@ def _set_maintenance(request: Request, changed: flags.Changes) -> None:
 
 
 def _acquire(request: Request, purpose: str) -> t.ContextManager[tasks.Task]:
-    return tasks.acquire(
-        request.store, request.node, request.owner, purpose, timeout=request.reservation_timeout, in_maintenance=True
-    )
+    return tasks.acquire(request, purpose, in_maintenance=True)
 
 
 def _check_lock(request: Request, record: NodeRecord | None) -> None:

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import functools
 import getpass
+import hashlib
 import os
 import socket
 import typing as t
 from pathlib import Path
 
+NONE = "none"
+"""Stands for what a system does not tell."""
+
+INITIAL_NAMESPACE = "4026531836"
+"""The pid namespace of a machine itself, not of a container (Linux, include/linux/proc_ns.h: PROC_PID_INIT_INO)."""
+
 
 class Owner(t.NamedTuple):
     """One run: a process on a controller.
 
-    ``boot`` and ``namespace`` tell apart controllers that share a host name (reboots, containers);
-    ``started`` is the process's start time in clock ticks since boot, so a reused pid is not taken
-    for the run.
+    ``boot`` is the kernel that it runs on, ``namespace`` where its pid counts, ``machine`` what a reboot does not
+    change; a host name tells nothing: containers may share one. ``started`` is the process's start time in clock ticks
+    since boot, so a pid that is used again is not taken for the run.
     """
 
     user: str
@@ -28,22 +35,27 @@ class Owner(t.NamedTuple):
     started: str
     boot: str
     namespace: str
+    machine: str = NONE
 
     def __str__(self) -> str:
-        return f"{self.user}@{self.host} pid={self.pid} started={self.started} boot={self.boot} ns={self.namespace}"
+        return (
+            f"{self.user}@{self.host} pid={self.pid} started={self.started} boot={self.boot} ns={self.namespace}"
+            f" machine={self.machine}"
+        )
 
     @classmethod
     def parse(cls, text: str) -> Owner | None:
         """Return the owner that ``str()`` has written, or None where the text is something else."""
-        words = text.split()
-        if len(words) != 5 or "@" not in words[0]:
+        words = text.split() or [""]
+        if "@" not in words[0]:
             return None
         user, dummy, host = words[0].partition("@")
         fields = dict(word.split("=", 1) for word in words[1:] if "=" in word)
         try:
-            return cls(user, host, int(fields["pid"]), fields["started"], fields["boot"], fields["ns"])
+            pid, started, boot, namespace = int(fields["pid"]), fields["started"], fields["boot"], fields["ns"]
         except (KeyError, ValueError):
             return None
+        return cls(user, host, pid, started, boot, namespace, fields.get("machine", NONE))
 
 
 def _user() -> str:
@@ -83,7 +95,13 @@ def _namespace() -> str:
     try:
         return os.readlink("/proc/self/ns/pid").strip("pid:[]")
     except OSError:
-        return "none"
+        return NONE
+
+
+def _machine() -> str:
+    """Return what stands for this machine; its id itself is not for others to know (machine-id(5))."""
+    found = _read("/etc/machine-id")
+    return hashlib.sha256(found.encode()).hexdigest()[:8] if found else NONE
 
 
 @functools.cache
@@ -95,8 +113,9 @@ def _here() -> dict[str, str]:
     return {
         "user": _user(),
         "host": socket.gethostname(),
-        "boot": _read("/proc/sys/kernel/random/boot_id")[:8] or "none",
+        "boot": _read("/proc/sys/kernel/random/boot_id")[:8] or NONE,
         "namespace": _namespace(),
+        "machine": _machine(),
     }
 
 
@@ -108,11 +127,32 @@ def current_owner(pid: int) -> Owner:
 def is_alive(text: str, here: Owner) -> bool | None:
     """Say whether the run named by ``text`` goes on; None where that can't be seen from here.
 
-    Only a run of the same controller, since the same boot and in the same pid namespace, can be seen.
+    Seen is a run on the same kernel: its process, where pids count as here, or that its pid namespace is gone, from
+    outside of all containers. A run of an earlier boot of this machine is dead; that of a container may have been
+    anywhere.
 
     :param here: any owner of this controller.
     """
     owner = Owner.parse(text)
-    if owner is None or (owner.host, owner.boot, owner.namespace) != (here.host, here.boot, here.namespace):
+    if owner is None:
         return None
-    return _start_time(owner.pid) == owner.started
+    if owner.boot == here.boot and (owner.boot != NONE or owner.host == here.host):
+        if owner.namespace == here.namespace:
+            return _start_time(owner.pid) == owner.started
+        return None if here.namespace != INITIAL_NAMESPACE or _is_in_use(owner.namespace) else False
+    on_machines = owner.namespace == here.namespace == INITIAL_NAMESPACE
+    return False if on_machines and owner.machine == here.machine != NONE else None
+
+
+def _is_in_use(namespace: str) -> bool:
+    """Say whether a pid namespace, not the one here, has a process: what can't be seen may have one."""
+    others = (process for process in Path("/proc").glob("[0-9]*") if process.name != "1")  # that one is here
+    for process in others:
+        try:
+            if os.readlink(process / "ns/pid").strip("pid:[]") == namespace:
+                return True
+        except PermissionError:
+            return True
+        except OSError:  # it has ended meanwhile
+            continue
+    return False

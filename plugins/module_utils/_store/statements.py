@@ -117,7 +117,7 @@ class Statements:
             .where(
                 nodes.name == sa.bindparam("node"),
                 sa.or_(
-                    nodes.reservation.is_(None),
+                    sa.and_(nodes.reservation.is_(None), sa.bindparam("free", type_=sa.Boolean())),
                     nodes.reservation == holder,
                     sa.and_(nodes.reservation == sa.bindparam("instead_of"), is_over),
                 ),

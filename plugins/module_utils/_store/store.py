@@ -116,8 +116,12 @@ class Store:
         *,
         instead_of: str | None = None,
         only_expired: bool = True,
+        free: bool = True,
     ) -> NodeRecord | None:
-        """Reserve a node as ``reserve`` does; return its record as it is then, None where it can't be had."""
+        """Reserve a node as ``reserve`` does; return its record as it is then, None where it can't be had.
+
+        :param free: take it also where nobody holds it.
+        """
         values = {
             "node": name,
             "holder": owner,
@@ -125,6 +129,7 @@ class Store:
             "seconds": seconds,
             "instead_of": instead_of,
             "only_expired": only_expired,
+            "free": free,
         }
         with self._database.write() as connection:
             if not connection.execute(self._sql.reserve, values).rowcount:

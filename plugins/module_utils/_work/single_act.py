@@ -37,10 +37,9 @@ def hold(request: Request, purpose: str) -> t.Iterator[tasks.Task]:
     :param purpose: what for, in a word; shown to whom it locks out.
     :raises NodeLockedError: another live run holds it.
     """
-    node, store, owner = request.node, request.store, request.owner
-    found = store.get(node.name)
+    found = request.store.get(request.node.name)
     failure: BareMetalError | None = None
-    with tasks.acquire(store, node, owner, purpose, timeout=request.reservation_timeout, in_maintenance=True) as task:
+    with tasks.acquire(request, purpose, in_maintenance=True) as task:
         try:
             yield task
         except BareMetalError as exc:

@@ -14,8 +14,9 @@ import datetime
 import time
 import typing as t
 
-from .._calls.request import Result, state_of
-from .._contract.node import Node
+from .._calls import forks
+from .._calls.request import Request, Result, state_of
+from .._drivers.watched import watch
 from .._errors import BareMetalError, InvalidStateError, NodeInMaintenanceError, NodeLockedError
 from .._states import machine, states
 from .._states.verbs import VERBS
@@ -106,11 +107,22 @@ class Task:
 
         :raises NodeLockedError: it was lost to another run.
         """
-        if time.monotonic() - self._renewed < self._timeout / RENEWALS:
-            return
+        if time.monotonic() - self._renewed >= self._timeout / RENEWALS:
+            self._prolong()
+
+    def check(self) -> None:
+        """Check, before an act on the machine, that this run still holds the node; the reservation is prolonged.
+
+        :raises NodeLockedError: it was lost to another run, or the play that this worker belongs to has ended.
+        """
+        check_play(self.record.name)
+        self._prolong()
+
+    def _prolong(self) -> None:
+        name = self.record.name
         self._renewed = time.monotonic()
-        if not self._store.reserve(self.record.name, self._owner, self.record.reservation_purpose or "", self._timeout):
-            raise NodeLockedError("The reservation was lost to another run.", node=self.record.name, hint="Run again.")
+        if name not in self._store.renew([name], self._owner, self._timeout):
+            raise NodeLockedError("The reservation was lost to another run.", node=name, hint="Run again.")
 
     def release(self) -> None:
         """Give the reservation up. Idempotent."""
@@ -119,32 +131,33 @@ class Task:
 
 @contextlib.contextmanager
 def acquire(
-    store: Store,
-    node: Node,
-    owner: str,
+    request: Request,
     purpose: str,
     *,
-    timeout: float,
     in_maintenance: bool = False,
+    begins: bool = True,
     on_failure: t.Callable[[Task, BareMetalError], None] | None = None,
 ) -> t.Iterator[Task]:
-    """Reserve a node for the time of the block.
+    """Reserve a node for the time of the block; each act on its machine is fenced.
 
     The reservation stays while the node is in a state in which a run works on it: the next task of the same
     run goes on with it. An error that leaves the block fails the node first, then releases it.
 
     :param purpose: what for, in a word; shown to whom it locks out.
-    :param timeout: seconds that the reservation outlives its run, where that run can't be seen.
     :param in_maintenance: whether a node in maintenance may be taken.
+    :param begins: whether work may begin with this; else a node in the middle of its work is this run's already, or a
+        dead one's: one that nobody holds was given to whom the operator likes.
     :param on_failure: what to tidy up after an error, once the failed state is in the store.
     :raises NodeInMaintenanceError: an operator has set the node aside; nothing was touched.
     :raises NodeLockedError: another live run holds it; nothing was touched.
     """
-    record = _reserve(store, node, owner, purpose, timeout)
+    check_play(request.node.name)
+    record = _reserve(request, purpose, begins=begins)
     if not in_maintenance and record.maintenance:
-        store.release(node.name, owner)  # what this run has begun is left for whoever clears it
+        request.store.release(record.name, request.owner)  # what this run has begun is left for whoever clears it
         check_maintenance(record)
-    task = Task(store, record, owner, timeout)
+    task = Task(request.store, record, request.owner, request.reservation_timeout)
+    watch(request.driver, looks=task.renew, acts=task.check)
     try:
         yield task
     except BareMetalError as exc:
@@ -171,6 +184,15 @@ def check_maintenance(record: NodeRecord | Glance) -> None:
             node=record.name,
             hint="Clear it with bm_state and maintenance: false.",
         )
+
+
+def check_play(node: str | None = None) -> None:
+    """Refuse to act for a play that has ended.
+
+    :raises NodeLockedError: it has.
+    """
+    if forks.is_orphan():
+        raise NodeLockedError("The play that this worker belongs to has ended.", node=node, hint="Run again.")
 
 
 def check_lock(record: NodeRecord, owner: str) -> None:
@@ -201,12 +223,17 @@ def is_holder_alive(record: NodeRecord, owner: str) -> bool | None:
     return owners.is_alive(record.reservation, here) if record.reservation and here else None
 
 
-def _reserve(store: Store, node: Node, owner: str, purpose: str, timeout: float) -> NodeRecord:
+def _reserve(request: Request, purpose: str, *, begins: bool) -> NodeRecord:
     """Take the reservation, also from a run that is dead or whose reservation has expired; return the record then."""
-    free = store.take(node.name, owner, purpose, timeout)
+    store, owner, timeout = request.store, request.owner, request.reservation_timeout
+    free = store.take(request.node.name, owner, purpose, timeout, free=begins)
     if free is not None:
         return free
-    record = store.ensure_node(node.name, node.driver)
+    record = store.ensure_node(request.node.name, request.node.driver)
+    if not begins and record.reservation is None and machine.is_working(record.provision_state):
+        raise NodeLockedError(
+            "This run holds the node no longer: it was released.", node=record.name, hint="See its history; run again."
+        )
     holder = record.reservation
     check_lock(record, owner)
     dead = is_holder_alive(record, owner) is False

@@ -157,16 +157,9 @@ def make_plan(verb: Verb, node: Node, record: NodeRecord | None) -> Plan:
     return Plan(events, resume=events in GOES_ON)
 
 
-def hold(request: Request, purpose: str) -> t.ContextManager[Task]:
+def hold(request: Request, purpose: str, *, begins: bool = True) -> t.ContextManager[Task]:
     """Reserve a node for work; a failure tidies up. See task.acquire."""
-    return acquire(
-        request.store,
-        request.node,
-        request.owner,
-        purpose,
-        timeout=request.reservation_timeout,
-        on_failure=abandon(request),
-    )
+    return acquire(request, purpose, begins=begins, on_failure=abandon(request))
 
 
 def agent_answers(request: Request) -> tuple[bool, str]:

@@ -22,7 +22,6 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLite
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError, StoreError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import migrations, statements
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.database import BUSY_TIMEOUT
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import Glance, HistoryEntry
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import MOST_NAMES, Store, warm_up
@@ -346,17 +345,3 @@ def test_a_store_that_is_away_is_named_without_its_password(bad_url: str, expect
     with pytest.raises(StoreError, match=expected) as caught:
         Store(bad_url)
     assert "secret" not in str(caught.value)
-
-
-def test_a_run_is_known_to_be_alive_or_dead_on_its_own_controller_only() -> None:
-    here = owners.current_owner(os.getpid())
-    child = CONTEXT.Process(target=time.sleep, args=(60,))
-    child.start()
-    run = owners.current_owner(t.cast("int", child.pid))
-    assert owners.is_alive(str(run), here) is True
-    child.kill()
-    child.join()
-    assert owners.is_alive(str(run), here) is False
-    assert owners.is_alive(str(run._replace(host="elsewhere")), here) is None
-    assert owners.is_alive(str(here._replace(started="1")), here) is False
-    assert owners.is_alive("somebody", here) is None
