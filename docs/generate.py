@@ -161,6 +161,8 @@ ACTS = (
      "Touches the machine."),
     ("retire", "retire.yml", "The node is not deployed any more; undeployed it becomes manageable.", None,
      "Touches the machine."),
+    ("release", "release.yml", "Takes a node from a run that is dead, where that can't be seen; with a reason.", None,
+     "Touches the machine; changes the state."),
     ("delete", "delete.yml", "The store forgets the node; its history and evidence stay.", None,
      "Touches the machine."),
 )  # fmt: skip

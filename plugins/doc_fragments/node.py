@@ -204,6 +204,13 @@ options:
     description: Allow an active node to be deployed anew; what is on its disk is lost.
     type: bool
     default: false
+  take_running:
+    description:
+      - Take a machine that is switched on, and that the store has never worked on, for a first deployment, cleaning or
+        inspection in the ramdisk. Without it such a machine is refused, since it may run something that is needed.
+      - A machine that has an instance is taken over with the verb C(adopt), which does not touch it.
+    type: bool
+    default: false
   protected:
     description: Refuse rebuild, undeploy and delete.
     type: bool

@@ -43,12 +43,20 @@ options:
     description: Set or clear the flag retired. The node is not deployed any more; undeployed it becomes C(manageable). Can't be set while it is C(available).
     type: bool
   reason:
-    description: Why the flags are set.
+    description: Why the flags are set, or the node is released.
     type: str
   remove:
     description:
       - Remove the node's record; its history and its evidence stay.
       - Allowed in C(enroll), C(manageable) and C(adopt failed), and not while it is protected.
+    type: bool
+    default: false
+  release:
+    description:
+      - Take the node from the run that holds it, with O(reason), for an operator who knows that this run is dead where
+        that can't be seen from here. Such a run, if it goes on nevertheless, does nothing more to the machine.
+      - The node's state stays what it is, so that the verb's playbook goes on with what was begun.
+      - The record's BMC may be another node's from then on, as for a node that got a new name.
     type: bool
     default: false
   wait_for:

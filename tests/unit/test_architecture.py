@@ -37,7 +37,7 @@ HOMES = {
 HOUSE = [
     {"_errors"},
     {"_dependency"},
-    {"_wait", "_states", "_inband"},
+    {"_wait", "_states", "_inband", "_state_files"},
     {"_contract"},
     {"_drivers", "_store", "_bifrost"},
     {"_boot", "_calls"},

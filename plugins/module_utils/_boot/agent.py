@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import subprocess
 import typing as t
 from pathlib import Path
@@ -21,6 +20,7 @@ except ImportError as exc:
 else:
     CRYPTOGRAPHY_ERROR = None
 
+from .. import _state_files as state_files
 from .._contract.node import Node
 from .._dependency import require
 from .._errors import InvalidRequestError
@@ -66,16 +66,6 @@ def public_key_of(private: str, node: str) -> str:
         ) from exc
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return public.decode()
-
-
-def write_secret(path: Path, content: str) -> None:
-    """Write a file that only its owner can read, replacing it at once."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(path.name + ".new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(content)
-    temporary.replace(path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,11 +138,11 @@ class Connection:
 
     def write_keys(self, host: KeyPair | None, client: KeyPair) -> None:
         """Write the client's key and the pinned host key; without one, the next that is seen is pinned."""
-        write_secret(self.key, client.private)
+        state_files.write(self.key, client.private.encode())
         if host is None:
             self.forget_host_key()
         else:
-            write_secret(self.known_hosts, f"{HOST_KEY_ALIAS} {host.public}\n")
+            state_files.write(self.known_hosts, f"{HOST_KEY_ALIAS} {host.public}\n".encode())
 
     def forget_host_key(self) -> None:
         """Forget the host key of an earlier ramdisk. Idempotent."""

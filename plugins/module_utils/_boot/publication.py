@@ -15,9 +15,9 @@ import typing as t
 from pathlib import Path
 from urllib.parse import quote
 
+from .. import _state_files as state_files
 from .._contract.node import Node
 from .._errors import InvalidRequestError
-from .agent import write_secret
 
 
 class Publication:
@@ -32,14 +32,36 @@ class Publication:
     @property
     def url(self) -> str | None:
         """What the machine is to boot, None if nothing is published."""
-        return self._read()["url"] if self._note.exists() else None
+        return self._read().get("url")
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether the note is not whole, so that nobody knows any more what was published."""
+        return self._note.exists() and not self._read()
 
     def _read(self) -> dict[str, str]:
-        return t.cast("dict[str, str]", json.loads(self._note.read_text(encoding="utf-8")))
+        """Return the note; nothing where there is none, or one that is not whole: it is made anew then.
+
+        :raises InvalidRequestError: it can't be read.
+        """
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return {}
+        except OSError as exc:
+            raise InvalidRequestError(
+                f"{self._note} can't be read: {exc.strerror}.",
+                node=self._note.parent.name,
+                hint="Check bm_state_dir, and who may read it; without the file the media are made anew.",
+            ) from exc
+        return note if isinstance(note, dict) and "url" in note else {}
+
+    def _write(self, note: dict[str, str]) -> None:
+        state_files.write(self._note, json.dumps(note).encode())
 
     def announce(self, url: str) -> None:
         """Note down the URL of something that was published by somebody else."""
-        write_secret(self._note, json.dumps({"url": url}))
+        self._write({"url": url})
 
     def open(self, node: Node, main: str, entry: str | None = None) -> str:
         """Make a new folder on the boot server; return its URL.
@@ -55,7 +77,7 @@ class Publication:
         note = {"url": f"{url}/{main}", "folder": str(root / token)}
         if entry:
             note["entry"] = str(root / entry)
-        write_secret(self._note, json.dumps(note))
+        self._write(note)
         with _writing(node):
             _make_folder(root)
             if entry:
@@ -67,22 +89,20 @@ class Publication:
     def write(self, node: Node, name: str, content: bytes) -> None:
         """Write a file into the folder."""
         with _writing(node):
-            _put(Path(self._read()["folder"]) / name, content)
+            state_files.write(Path(self._read()["folder"]) / name, content, mode=state_files.FOR_ALL)
 
     def write_entry(self, node: Node, content: bytes) -> None:
         """Write the entry; from now on the machine finds what is published."""
         with _writing(node):
             path = Path(self._read()["entry"])
             _check_owner(path, node)
-            _put(path, _head(node) + content)
+            state_files.write(path, _head(node) + content, mode=state_files.FOR_ALL)
 
     def remove(self) -> None:
         """Take everything back. Idempotent.
 
         :raises InvalidRequestError: something is left; it stays noted down, so that the next run tries again.
         """
-        if not self._note.exists():
-            return
         note = self._read()
         try:
             if "entry" in note and _owner_of(Path(note["entry"])) == self._note.parent.name:
@@ -96,7 +116,8 @@ class Publication:
                 node=self._note.parent.name,
                 hint="Remove it by hand, check bm_boot_server.path and who may write there, and run this again.",
             ) from exc
-        self._note.unlink()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            self._note.unlink()
 
 
 def check_entry(node: Node, entry: str) -> None:
@@ -154,13 +175,6 @@ def _make_folder(path: Path) -> None:
     if not path.exists():
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(0o711)
-
-
-def _put(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(content)
-    temporary.chmod(0o644)
-    temporary.replace(path)
 
 
 @contextlib.contextmanager

@@ -18,8 +18,8 @@ from .._contract.node import Node, Params
 from .._drivers.registry import connect
 from .._errors import BareMetalError, InvalidRequestError, MissingDependencyError, NodeLockedError
 from .._store import owner as owners
-from .._store import store as stores
 from .._store.store import Store
+from .._store.warm_up import compile_statements
 from . import forks, preload
 from .request import Request, Result, be_silent, state_of
 from .store_request import StoreRequest
@@ -97,7 +97,7 @@ def warm_up() -> None:
     with contextlib.suppress(MissingDependencyError):
         owners.current_owner(os.getpid())
         contract.check({"bm_bmc": {"address": "fake:///"}}, node="node")
-        stores.warm_up()
+        compile_statements()
     # All of this stays: neither the forks nor the end of the run need look through it for garbage.
     gc.freeze()
 

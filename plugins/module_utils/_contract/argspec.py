@@ -66,6 +66,7 @@ NODE_SPEC: Spec = {
     "preserve_partitions": {"type": "list", "elements": "str"},
     "automated_clean": {"type": "bool", "default": False},
     "rebuild": {"type": "bool", "default": False},
+    "take_running": {"type": "bool", "default": False},
     "protected": {"type": "bool", "default": False},
     "store": {"type": "str"},
     "state_dir": {"type": "path", "default": "~/.local/state/baremetal.lifecycle"},

@@ -28,6 +28,7 @@ _DRIVER_OF_SCHEME = {
     "redfish": "redfish",
     "redfish+http": "redfish",
 }
+_PORTS = {"https": 443, "http": 80, "ipmi": 623}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,16 @@ class BMC:
     cipher_suite: int | None = None
     kg_key: str | None = dataclasses.field(default=None, repr=False)
     min_command_interval: float = 0
+
+    @property
+    def identity(self) -> str:
+        """What tells one machine from another: where its BMC answers, and which of its Systems it is."""
+        parts = urlsplit(self.address if "://" in self.address else f"https://{self.address}")
+        if parts.scheme == "fake":
+            return f"fake://{os.path.abspath(os.path.expanduser(parts.path))}"
+        scheme = parts.scheme.rpartition("+")[2].replace("redfish", "https")
+        where = f"{(parts.hostname or '').rstrip('.')}:{self.port or parts.port or _PORTS.get(scheme)}"
+        return f"{scheme}://{where}/{self.system_id or ''}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +125,7 @@ class Node:
     resource_class: str | None
     automated_clean: bool
     rebuild: bool
+    take_running: bool
     protected: bool
     state_dir: str
 
@@ -152,6 +164,7 @@ class Node:
             resource_class=params.get("resource_class"),
             automated_clean=params["automated_clean"],
             rebuild=params["rebuild"],
+            take_running=params["take_running"],
             protected=params["protected"],
             state_dir=os.path.expanduser(params["state_dir"]),
         )

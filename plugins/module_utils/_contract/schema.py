@@ -220,6 +220,7 @@ HOST_VARIABLES: Schema = {
         "bm_reservation_timeout": _seconds("How long a reservation outlives its run, where the run can't be seen"),
         "bm_automated_clean": _boolean("Clean a node on its way to available"),
         "bm_rebuild": _boolean("Allow an active node to be deployed anew"),
+        "bm_take_running": _boolean("Allow a machine that runs, and that the store has never worked on, to be taken"),
         "bm_preserve_partitions": {
             "type": "array",
             "items": {"type": "string", "minLength": 1, "maxLength": 36},

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .. import _state_files as state_files
 from .._boot import media as boot_media
 from .._boot import ramdisk
-from .._boot.agent import KeyPair, make_key_pair, public_key_of, write_secret
+from .._boot.agent import KeyPair, make_key_pair, public_key_of
 from .._boot.signatures import check_signed
 from .._calls.request import Request, Result, state_of
 from .._contract.argspec import NODE_SPEC
@@ -42,11 +43,7 @@ def run(request: Request) -> Result:
     if changed and not request.check_mode:
         content = boot_media.make_media(node, make_key_pair(), _client_key(key, node.name), "inserted media")
         try:
-            dest.parent.mkdir(parents=True, exist_ok=True)
-            temporary = dest.with_name(f".{dest.name}.new")
-            temporary.touch(mode=0o600)
-            temporary.write_bytes(content)
-            temporary.replace(dest)
+            state_files.write(dest, content)
         except OSError as exc:
             raise InvalidRequestError(f"{dest} can't be written: {exc}.", node=node.name, hint="Correct dest.") from exc
     return {**state_of(request.store.get(node.name)), "changed": changed, "dest": str(dest), "ssh_key": str(key)}
@@ -58,5 +55,5 @@ def _client_key(path: Path, node: str) -> KeyPair:
         private = path.read_text(encoding="utf-8")
         return KeyPair(private, public_key_of(private, node))
     made = make_key_pair()
-    write_secret(path, made.private)
+    state_files.write(path, made.private.encode())
     return made

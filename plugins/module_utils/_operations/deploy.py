@@ -142,7 +142,7 @@ def _end_wait(request: Request, task: tasks.Task, waiting: Result) -> Result | N
     try:
         hold = requests.follow(request, may_hold=waiting["for"] in waits.HOLDABLE)
     except BareMetalError:
-        out_of_band.keep_evidence(request, task, (waited.get("result") or {}).get("evidence", []))
+        out_of_band.keep_evidence(task, (waited.get("result") or {}).get("evidence", []))
         raise
     if hold:
         waits.forget(task.record)
@@ -182,7 +182,7 @@ def _complete(
             node=request.node.name,
             hint="Run the role anew.",
         )
-    out_of_band.keep_evidence(request, task, found.get("evidence", []))
+    out_of_band.keep_evidence(task, found.get("evidence", []))
     if found.get("failed"):
         raise BareMetalError.from_result(found, node=request.node.name)
     pending = after[key](request, task) if key in after else None

@@ -40,6 +40,7 @@ ARGUMENT_SPEC = {
     "read_power": {"type": "bool", "default": False},
     "history": {"type": "bool", "default": False},
     "remove": {"type": "bool", "default": False},
+    "release": {"type": "bool", "default": False},
 }
 
 REMOVE = Verb("remove", "Removes the record.", "Touches the machine.", {}, forbidden=("protected",))
@@ -52,13 +53,14 @@ POLL_INTERVAL = 2.0
 
 
 def run(request: Request) -> Result:
-    """Do what was asked, in the order flags, event, wait, remove; return the node's record.
+    """Do what was asked, in the order release, flags, event, wait, remove; return the node's record.
 
     :raises InvalidStateError: the event, the flag or the removal is not allowed.
     :raises BMCTimeoutError: the node did not come into one of the states ``wait_for`` in time.
     """
     before = request.store.get(request.node.name)
     params = request.params
+    released = _release(request, before)
     flagged = flags.changes(before, params, request.node.name)
     event = _event_for(request, before)  # what is not allowed is said before the flags change
     if flagged:
@@ -72,7 +74,7 @@ def run(request: Request) -> Result:
     result: Result = {
         **state_of(record),
         **power,
-        "changed": bool(flagged) or removed or bool(transitions) or bool(asked),
+        "changed": released or bool(flagged) or removed or bool(transitions) or bool(asked),
         "known": record is not None,
         "previous_provision_state": before.provision_state if before else None,
         "transitions": transitions,
@@ -82,6 +84,25 @@ def run(request: Request) -> Result:
     if params["history"]:
         result["history"] = [dataclasses.asdict(entry) for entry in request.store.history(request.node.name)]
     return result
+
+
+def _release(request: Request, record: NodeRecord | None) -> bool:
+    """Take the node from its holder, for an operator who knows better.
+
+    :raises InvalidRequestError: no reason is given.
+    """
+    if not request.params["release"]:
+        return False
+    reason = request.params.get("reason")
+    if not reason:
+        raise InvalidRequestError(
+            f"Why node {request.node.name} is released is not said.",
+            node=request.node.name,
+            hint="Say it: -e release_reason='its controller burnt down'.",
+        )
+    if request.check_mode:
+        return record is not None and record.reservation is not None
+    return single_act.release(request, reason)
 
 
 def _set_flags(request: Request, record: NodeRecord | None, changed: flags.Changes) -> None:

@@ -15,6 +15,7 @@ from .._errors import BareMetalError, BMCAuthenticationError, BMCConnectionError
 from .._image import image
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
+from .._work import preparation, running, work
 from .._work import task as tasks
 from .._work.deployment import cleans_first, make_plan, wanted_instance
 from .._work.plans import wanted_steps
@@ -37,7 +38,7 @@ def run(request: Request) -> Result:
     checks: dict[str, t.Callable[[], object]] = {
         "node": lambda: _check_node(request, verb, record),
         "deploy": lambda: _check_deploy(request, verb, record),
-        "power": request.driver.power.get_power_state,
+        "power": lambda: _check_power(request, verb, record),
         "management": request.driver.management.get_boot_device,
         "boot": lambda: _check_boot(request, verb),
     }
@@ -69,11 +70,21 @@ def _check_node(request: Request, verb: Verb, record: NodeRecord | None) -> None
     if record is not None:
         tasks.check_maintenance(record)
         tasks.check_lock(record, request.owner)
+    if record is None or record.bmc != request.node.bmc.identity:
+        request.store.check_bmc(request.node.name, request.node.bmc.identity)
     if verb.kind != "deploy":
         make_work_plan(verb, request.node, record)
     elif cleans_first(verb, request.node, record):
         make_work_plan(VERBS["provide"], request.node, record)
     wanted_steps(request, verb)
+
+
+def _check_power(request: Request, verb: Verb, record: NodeRecord | None) -> None:
+    """Check that the machine can be asked for its power state, and may be switched."""
+    first = preparation.first_verb(verb, request, record)
+    done = record is not None and work.is_reached(first, record)
+    if done or running.check(request, first, wanted_steps(request, first), record) is None:
+        request.driver.power.get_power_state()
 
 
 def _check_deploy(request: Request, verb: Verb, record: NodeRecord | None) -> None:

@@ -84,7 +84,16 @@ def _upgrade_0002(op: Operations) -> None:
     )
 
 
-REVISIONS: dict[str, t.Callable[[Operations], None]] = {"0001": _upgrade_0001, "0002": _upgrade_0002}
+def _upgrade_0003(op: Operations) -> None:
+    op.add_column("nodes", sa.Column("bmc", sa.String(512)))
+    op.create_index("ix_nodes_bmc", "nodes", ["bmc"], unique=True)
+
+
+REVISIONS: dict[str, t.Callable[[Operations], None]] = {
+    "0001": _upgrade_0001,
+    "0002": _upgrade_0002,
+    "0003": _upgrade_0003,
+}
 """Each revision with the function that leads to it, oldest first. Never change one that was released."""
 
 

@@ -30,7 +30,7 @@ NOT_COLUMNS = frozenset({"reservation_expired"})
 """What a record tells besides its columns."""
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(NodeRecord) if field.name not in NOT_COLUMNS)
-SAVED = tuple(name for name in COLUMNS if name not in {*RESERVATION, *ALLOCATION, *_REQUEST, *_MAINTENANCE})
+SAVED = tuple(name for name in COLUMNS if name not in {*RESERVATION, *ALLOCATION, *_REQUEST, *_MAINTENANCE, "bmc"})
 """Columns that the holder of the reservation writes; others write the rest, each by an UPDATE of its own."""
 
 _JSON = frozenset({"instance_info", "driver_internal_info", "steps", "traits", "inventory"})
@@ -48,7 +48,7 @@ def _clock(dialect: str) -> sa.ColumnElement[float]:
     return (sa.func.julianday("now", type_=sa.Double()) - 2440587.5) * 86400.0
 
 
-REVISION = "0002"
+REVISION = "0003"
 """The revision of the tables that these statements are for: the last one of the migrations."""
 
 
@@ -101,6 +101,7 @@ class Statements:
         name = self.nodes.c.name
         self.add_node, self.add_history = self.nodes.insert(), self.history.insert()
         self.add_evidence = self.evidence.insert()
+        self.of_bmc = sa.select(self.nodes.c.name).where(self.nodes.c.bmc == sa.bindparam("which"))
         self.change = self.nodes.update().where(name == sa.bindparam("node"))
         self.save = self.nodes.update().where(name == sa.bindparam("node"), self._held())
         self.delete = self.nodes.delete().where(name == sa.bindparam("node"), self._held())
@@ -125,7 +126,10 @@ class Statements:
             .values(
                 reservation=holder,
                 reservation_purpose=sa.bindparam("purpose"),
-                reservation_since=sa.case((nodes.reservation == holder, nodes.reservation_since), else_=self._now),
+                reservation_since=sa.func.coalesce(
+                    sa.bindparam("since", type_=sa.Double()),
+                    sa.case((nodes.reservation == holder, nodes.reservation_since), else_=self._now),
+                ),
                 reservation_expires=expires,
             )
         )

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import time
 import typing as t
 
-from .._errors import NodeLockedError, StoreError
+from .._errors import InvalidRequestError, NodeLockedError, StoreError
 from .._states import states
-from .database import Database, Scratch
+from .database import Database
 from .record import Glance, HistoryEntry, NodeRecord
 from .statements import COLUMNS, RESERVATION, SAVED
 
@@ -72,40 +71,52 @@ class Store:
             rows = connection.execute(self._sql.history_of, {"whose": name}).mappings()
             return [HistoryEntry(**row) for row in rows]
 
-    def ensure_node(self, name: str, driver: str) -> NodeRecord:
-        """Return the record of a node, which is made in the state ``enroll`` if there is none. Idempotent."""
+    def ensure_node(self, name: str, driver: str, bmc: str | None = None) -> NodeRecord:
+        """Return the record of a node, which is made in the state ``enroll`` if there is none. Idempotent.
+
+        :raises InvalidRequestError: another node has the BMC.
+        """
         record = self.get(name)
         if record is not None:
             return record
         with self._database.write(if_absent=True) as connection:
-            new = NodeRecord(name, driver)
+            new = NodeRecord(name, driver, bmc=bmc)
             connection.execute(self._sql.add_node, {column: getattr(new, column) for column in COLUMNS})
             self._add_history(connection, HistoryEntry(node=name, event="create", to_state=states.INITIAL_STATE))
         record = self.get(name)
         if record is None:
+            self.check_bmc(name, bmc)
             raise StoreError(f"The record of node {name} vanished while it was made.", node=name)
         return record
 
-    def reserve(
-        self,
-        name: str,
-        owner: str,
-        purpose: str,
-        seconds: float,
-        *,
-        instead_of: str | None = None,
-        only_expired: bool = True,
-    ) -> bool:
-        """Take or renew the reservation for ``seconds``; say whether the node is now ``owner``'s.
+    def check_bmc(self, name: str, bmc: str | None) -> None:
+        """Check that no other node has the BMC.
 
-        One conditional UPDATE, so that of many runs exactly one gets the node. Free and one's own are taken.
-
-        :param instead_of: another holder, whose reservation is taken over; where somebody else has it by now, nothing
-            is taken.
-        :param only_expired: take that over only where it has expired by the store's clock. False for a holder whose
-            run is known to be dead, and for the caller that gives its own reservation to another.
+        :raises InvalidRequestError: one has, and which.
         """
-        return self.take(name, owner, purpose, seconds, instead_of=instead_of, only_expired=only_expired) is not None
+        with self._database.read() as connection:
+            other = connection.execute(self._sql.of_bmc, {"which": bmc}).scalar()
+        if other not in (None, name):
+            raise InvalidRequestError(
+                f"Node {name} has the BMC of node {other}: {bmc}.",
+                node=name,
+                hint="Correct bm_bmc.address or bm_bmc.system_id of one of them. If it is the same machine under a new"
+                f" name, let the old one go: playbooks/release.yml -l {name} -e release_node={other}.",
+            )
+
+    def claim_bmc(self, name: str, bmc: str | None, *entries: HistoryEntry) -> None:
+        """Keep which machine a node is, or, with None, that it is none any more; with history.
+
+        :raises InvalidRequestError: another node has the BMC.
+        """
+        with self._database.write(if_absent=True) as connection:
+            if connection.execute(self._sql.change, {"node": name, "bmc": bmc}).rowcount:
+                self._add_history(connection, *entries)
+        self.check_bmc(name, bmc)
+
+    def reserve(self, name: str, owner: str, purpose: str, seconds: float, **more: t.Any) -> bool:
+        """Take or renew the reservation as ``take`` does; say whether the node is now ``owner``'s."""
+        return self.take(name, owner, purpose, seconds, **more) is not None
 
     def take(
         self,
@@ -117,10 +128,18 @@ class Store:
         instead_of: str | None = None,
         only_expired: bool = True,
         free: bool = True,
+        since: float | None = None,
     ) -> NodeRecord | None:
-        """Reserve a node as ``reserve`` does; return its record as it is then, None where it can't be had.
+        """Take or renew the reservation for ``seconds``; return the record as it is then, None where it can't be had.
 
+        One conditional UPDATE, so that of many runs exactly one gets the node. One's own is taken.
+
+        :param instead_of: another holder, whose reservation is taken over; where somebody else has it by now, nothing
+            is taken.
+        :param only_expired: take that over only where it has expired by the store's clock. False for a holder whose
+            run is known to be dead, and for the caller that gives its own reservation to another.
         :param free: take it also where nobody holds it.
+        :param since: since when the new holder has it, in seconds since the epoch; None for now, or as it was.
         """
         values = {
             "node": name,
@@ -130,6 +149,7 @@ class Store:
             "instead_of": instead_of,
             "only_expired": only_expired,
             "free": free,
+            "since": since,
         }
         with self._database.write() as connection:
             if not connection.execute(self._sql.reserve, values).rowcount:
@@ -158,11 +178,19 @@ class Store:
         with self._database.write() as connection:
             return bool(connection.execute(self._sql.release, values).rowcount)
 
-    def save(self, record: NodeRecord, owner: str, *entries: HistoryEntry, release: bool = False) -> None:
-        """Write a record and its new history in one transaction.
+    def save(
+        self,
+        record: NodeRecord,
+        owner: str,
+        *entries: HistoryEntry,
+        evidence: t.Iterable[tuple[str, dict[str, t.Any]]] = (),
+        release: bool = False,
+    ) -> None:
+        """Write a record, its new history and its evidence in one transaction.
 
         What others than the holder may change (allocation, request, maintenance) is left as it is in the store.
 
+        :param evidence: what proves that a step was done, by step; it outlives the node's record.
         :param release: give the reservation up as well.
         :raises NodeLockedError: the reservation is no longer ``owner``'s; nothing is written.
         """
@@ -178,6 +206,9 @@ class Store:
                     hint="Look at the node's history, then run again.",
                 )
             self._add_history(connection, *entries)
+            for step, content in evidence:
+                row = {"node": record.name, "at": time.time(), "step": step, "content": content}
+                connection.execute(self._sql.add_evidence, row)
 
     def set_maintenance(self, name: str, value: bool, reason: str | None, entry: HistoryEntry) -> None:
         """Set or clear maintenance, with its history, in one transaction; anybody may, whoever holds the node.
@@ -193,12 +224,6 @@ class Store:
         """Ask the run that holds a node to abort or hold, or take that back with None; anybody may."""
         with self._database.write() as connection:
             connection.execute(self._sql.change, {"node": name, "requested": what, "requested_by": by})
-
-    def add_evidence(self, name: str, step: str, content: dict[str, t.Any]) -> None:
-        """Keep what proves that a step was done; it outlives the node's record."""
-        row = {"node": name, "at": time.time(), "step": step, "content": content}
-        with self._database.write() as connection:
-            connection.execute(self._sql.add_evidence, row)
 
     def evidence(self, name: str) -> list[dict[str, t.Any]]:
         """Return what was kept as evidence, oldest first: ``at``, ``step``, ``content``."""
@@ -254,23 +279,3 @@ def _portions(names: t.Collection[str]) -> t.Iterator[list[str]]:
     rest = iter(dict.fromkeys(names))
     while some := list(itertools.islice(rest, MOST_NAMES)):
         yield some
-
-
-def warm_up() -> None:
-    """Do what processes forked from this one would each do: compile SQLite's statements.
-
-    Each statement of a call is used once, on a database in memory.
-    """
-    with contextlib.closing(Store("sqlite://", database=Scratch)) as store:
-        record = store.ensure_node("node", "fake")
-        entry = HistoryEntry(node="node", event="warm up")
-        store.take("node", "run", "", 60)
-        store.renew(["node"], "run", 60)
-        store.save(record, "run", entry)
-        store.request("node", None, None)
-        store.set_maintenance("node", False, None, entry)
-        store.glance(["node"])
-        store.now()
-        store.add_evidence("node", "", {})
-        store.save(record, "run", entry, release=True)
-        store.release("node", "run")

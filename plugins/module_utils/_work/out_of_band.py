@@ -16,7 +16,7 @@ from .._errors import BMCResponseError, InvalidRequestError, UnsupportedOperatio
 from .._image import image
 from .._states import states
 from .._store.record import HistoryEntry
-from . import inspection, ramdisk_boot, work
+from . import inspection, ramdisk_boot, running, work
 from .steps import RESERVED, Step
 from .task import Task
 from .waits import COMPLETE, GO_ON, POWER_OFF_LIMIT, Wait
@@ -188,6 +188,7 @@ def _verify_bmc(request: Request, task: Task) -> None:
 def _adopt(request: Request, task: Task) -> None:
     """Step adopt: look, and touch nothing."""
     task.record.power_state = request.driver.power.get_power_state()
+    task.record.driver_internal_info[running.OURS] = True
     task.note("adopted", f"as it is, {task.record.power_state}")
 
 
@@ -216,14 +217,12 @@ def _tear_down_instance(request: Request, task: Task) -> None:
     task.note("tear down", "instance powered off, nothing of it left on BMC and boot server")
 
 
-def keep_evidence(request: Request, task: Task, evidence: list[dict[str, t.Any]]) -> None:
-    """Keep the evidence of an erase, also of one that has failed."""
+def keep_evidence(task: Task, evidence: list[dict[str, t.Any]]) -> None:
+    """Keep the evidence of an erase, also of one that has failed, with what is saved next."""
     if not evidence:
         return
     entry = work.current_step(task.record) or {}
-    for disk in evidence:
-        request.store.add_evidence(request.node.name, str(entry.get("step")), disk)
-    task.note("evidence", f"{len(evidence)} disks")
+    task.keep_evidence(str(entry.get("step")), evidence)
 
 
 def _keep_facts(request: Request, task: Task) -> None:

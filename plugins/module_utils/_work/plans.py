@@ -15,7 +15,7 @@ from .._states import states
 from .._states.machine import advance
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
-from . import deployment, step_lists, work
+from . import deployment, running, step_lists, work
 from . import task as tasks
 from .steps import Step
 
@@ -46,15 +46,17 @@ def predict(request: Request, verb: Verb) -> Result:
     if record is not None:
         tasks.check_maintenance(record)
         tasks.check_lock(record, request.owner)
+    first = VERBS["provide"] if deployment.cleans_first(verb, node, record) else verb
     before, told, end = state_of(record), _Told(), record
-    if deployment.cleans_first(verb, node, record):
-        told.add(request, VERBS["provide"], work.make_plan(VERBS["provide"], node, record), record)
+    if first is not verb:
+        told.add(request, first, work.make_plan(first, node, record), record)
         end = dataclasses.replace(record or NodeRecord(node.name, node.driver), provision_state=states.AVAILABLE)
     plan = plan_for(verb, node, end)
     told.add(request, verb, plan, end)
     described = work.describes_anew(node, record)
     if not told.transitions:
         return {**before, "changed": described, "needed": False, "in_band_steps": []}
+    running.check(request, first, wanted_steps(request, first), record)
     recorded = record.instance_info if record else {}
     return {
         **before,

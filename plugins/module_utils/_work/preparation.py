@@ -9,15 +9,17 @@ from __future__ import annotations
 import base64
 import time
 
-from .._boot.agent import Connection, write_secret
+from .. import _state_files as state_files
+from .._boot.agent import Connection
 from .._boot.registry import boot_interface
 from .._calls.request import Request, Result
+from .._drivers.base import POWER_ON
 from .._errors import BareMetalError, InvalidRequestError
 from .._image import config_drive
 from .._states import states
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
-from . import deployment, out_of_band, plans, requests, steps, waits, work
+from . import deployment, out_of_band, plans, requests, running, steps, waits, work
 from .task import Task
 
 PROVIDE = VERBS["provide"]
@@ -42,6 +44,7 @@ def begin(request: Request, task: Task, verb: Verb) -> tuple[bool, bool]:
     if not plan.needed:
         task.record.power_state = request.driver.power.get_power_state()
         return False, described
+    _take_machine(request, task, verb, all_steps)
     same = plan.resume and _is_same(plan, task.record)
     for event in plan.events[:-1]:
         _advance(request, task, event)
@@ -53,6 +56,18 @@ def begin(request: Request, task: Task, verb: Verb) -> tuple[bool, bool]:
         _advance(request, task, event)
     _start(request, task, verb, all_steps, same=same)
     return True, described
+
+
+def _take_machine(request: Request, task: Task, verb: Verb, all_steps: list[steps.Step]) -> None:
+    """Have the store know, with what is saved next, that its runs decide what the machine runs.
+
+    :raises InvalidRequestError: it runs what nobody knows.
+    """
+    power = running.check(request, verb, all_steps, task.record)
+    if power is not None:
+        task.record.driver_internal_info[running.OURS] = True
+    if power == POWER_ON:
+        task.note("taken", "a machine that ran, since bm_take_running is true", later=True)
 
 
 def _describe(request: Request, task: Task) -> bool:
@@ -93,6 +108,7 @@ def _replace(request: Request, task: Task, plan: work.Plan, verb: Verb, all_step
         "verb": verb.name,
         "deployment": f"{request.node.name}-{int(time.time())}",
         "started_at": time.time(),
+        **({running.OURS: True} if running.is_ours(record) else {}),
     }
     if plan.instance_info is not None:
         record.instance_info = plan.instance_info
@@ -124,7 +140,7 @@ def _keep_config_drive(request: Request) -> None:
         if content is None:
             files.config_drive.unlink(missing_ok=True)
         else:
-            write_secret(files.config_drive, base64.b64encode(content).decode())
+            state_files.write(files.config_drive, base64.b64encode(content))
     except (BareMetalError, OSError) as exc:
         message = f"Failed to store the config drive. Error: {exc}"
         raise InvalidRequestError(
@@ -139,7 +155,8 @@ def _ensure_ramdisk(request: Request, task: Task, all_steps: list[steps.Step]) -
         waits.forget(task.record)
     in_band = {step.key for step in all_steps if step.in_band}
     entries = task.record.steps
-    if not any(entry["step"] in in_band and entry["status"] != steps.DONE for entry in entries):
+    todo = {entry["step"] for entry in entries if entry["step"] in in_band and entry["status"] != steps.DONE}
+    if not todo:
         return
     boot = next(entry for entry in entries if entry["step"] in out_of_band.RAMDISK_STARTS)
     if boot["status"] == steps.DONE:
@@ -148,9 +165,17 @@ def _ensure_ramdisk(request: Request, task: Task, all_steps: list[steps.Step]) -
         answers, seen = work.agent_answers(request)
         if answers:
             return
+        if todo == {steps.TEAR_DOWN_AGENT.key}:
+            task.record.driver_internal_info["ramdisk_up"] = False
+            task.note("resume", f"the ramdisk is gone ({seen}), and nothing was left to be done in it", later=True)
+            return
         boot["status"] = steps.TODO
         task.note("resume", f"the ramdisk is gone ({seen}) and is started again")
     files = work.Files(request.node)
+    if files.publication.is_torn:
+        task.note(
+            "media", "media.json was not whole: what it told of is not known, and media are made anew", later=True
+        )
     try:
         boot_interface(request.node, request.driver).prepare(
             files.publication, files.folder, str(task.record.driver_internal_info["deployment"])

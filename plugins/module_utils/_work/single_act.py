@@ -12,7 +12,7 @@ import typing as t
 from .._calls.request import Request, Result, state_of
 from .._errors import BareMetalError, NodeLockedError, StoreError
 from .._states import machine
-from .._store.record import NodeRecord
+from .._store.record import HistoryEntry, NodeRecord
 from . import task as tasks
 
 
@@ -60,8 +60,36 @@ def _give_back(request: Request, task: tasks.Task, found: NodeRecord | None) -> 
     left = max(0.0, (found.reservation_expires or 0) - request.store.now())
     purpose = found.reservation_purpose or ""
     request.store.reserve(
-        request.node.name, found.reservation, purpose, left, instead_of=request.owner, only_expired=False
+        request.node.name,
+        found.reservation,
+        purpose,
+        left,
+        instead_of=request.owner,
+        only_expired=False,
+        since=found.reservation_since,
     )
+
+
+def release(request: Request, reason: str) -> bool:
+    """Take the node from whoever holds it, and let its BMC be another node's; say whether there was anything to do.
+
+    The run that had it acts no more; what it has left half done stays what it is.
+
+    :raises NodeLockedError: another run was faster.
+    """
+    name, store, owner = request.node.name, request.store, request.owner
+    record = store.get(name)
+    if record is None or (record.reservation is None and record.bmc is None):
+        return False
+    holder = record.reservation
+    held = store.take(name, owner, "release", request.reservation_timeout, instead_of=holder, only_expired=False)
+    if held is None:
+        raise NodeLockedError("Another run was faster to reserve it.", node=name, hint="Look, and release it again.")
+    store.request(name, None, None)
+    store.claim_bmc(name, None)
+    entry = HistoryEntry(node=name, event="release", owner=owner, message=f"from {holder or 'nobody'}: {reason}")
+    store.save(held, owner, entry, release=True)
+    return True
 
 
 def result_of(request: Request, changed: bool, before: Result, after: Result) -> Result:

@@ -17,7 +17,7 @@ import typing as t
 from .._calls import forks
 from .._calls.request import Request, Result, state_of
 from .._drivers.watched import watch
-from .._errors import BareMetalError, InvalidStateError, NodeInMaintenanceError, NodeLockedError
+from .._errors import BareMetalError, InvalidRequestError, InvalidStateError, NodeInMaintenanceError, NodeLockedError
 from .._states import machine, states
 from .._states.verbs import VERBS
 from .._store import owner as owners
@@ -42,6 +42,7 @@ class Task:
         self.phases: dict[str, float] = {}
         self.counted: dict[str, int] = {}
         self._unsaved: list[HistoryEntry] = []
+        self._evidence: list[tuple[str, t.Any]] = []
         self._store = store
         self._owner = owner
         self._timeout = timeout
@@ -92,8 +93,14 @@ class Task:
             self._save(entry)
 
     def _save(self, entry: HistoryEntry) -> None:
-        self._store.save(self.record, self._owner, *self._unsaved, entry)
+        self._store.save(self.record, self._owner, *self._unsaved, entry, evidence=self._evidence)
         self._unsaved.clear()
+        self._evidence.clear()
+
+    def keep_evidence(self, step: str, found: t.Sequence[t.Any]) -> None:
+        """Keep what proves that a step was done, together with what is saved next: once, or not at all."""
+        self._evidence += [(step, content) for content in found]
+        self.note("evidence", f"{len(found)} disks", later=True)
 
     def fail(self, message: str) -> None:
         """Bring a node that is being worked on into its failed state; elsewhere only note the error."""
@@ -213,7 +220,8 @@ def check_lock(record: NodeRecord, owner: str) -> None:
         f"Node {record.name} is reserved by {holder} since {since:%Y-%m-%d %H:%M:%S} UTC"
         f" for '{record.reservation_purpose}'.",
         node=record.name,
-        hint="Wait for that run; if it is dead, the reservation ends by itself, on its own controller at once.",
+        hint="Wait for that run; if it is dead, the reservation ends by itself, on its own controller at once."
+        " If you know that it is dead, playbooks/release.yml lets the node go.",
     )
 
 
@@ -226,10 +234,13 @@ def is_holder_alive(record: NodeRecord, owner: str) -> bool | None:
 def _reserve(request: Request, purpose: str, *, begins: bool) -> NodeRecord:
     """Take the reservation, also from a run that is dead or whose reservation has expired; return the record then."""
     store, owner, timeout = request.store, request.owner, request.reservation_timeout
+    bmc = request.node.bmc.identity
     free = store.take(request.node.name, owner, purpose, timeout, free=begins)
+    record = free or store.ensure_node(request.node.name, request.node.driver, bmc)
+    if record.bmc != bmc:
+        _claim(request, bmc, record.bmc)
     if free is not None:
         return free
-    record = store.ensure_node(request.node.name, request.node.driver)
     if not begins and record.reservation is None and machine.is_working(record.provision_state):
         raise NodeLockedError(
             "This run holds the node no longer: it was released.", node=record.name, hint="See its history; run again."
@@ -245,6 +256,17 @@ def _reserve(request: Request, purpose: str, *, begins: bool) -> NodeRecord:
         entry = HistoryEntry(node=record.name, event="takeover", owner=owner, message=f"from {holder}")
         store.save(held, owner, entry)
     return held
+
+
+def _claim(request: Request, bmc: str, before: str | None) -> None:
+    """Keep which machine the node is; one that is another node's is not held."""
+    name, owner = request.node.name, request.owner
+    change = HistoryEntry(node=name, event="bmc", owner=owner, message=f"{bmc}, before {before}")
+    try:
+        request.store.claim_bmc(name, bmc, *([change] if before else []))
+    except InvalidRequestError:
+        request.store.release(name, owner)
+        raise
 
 
 def task_result(task: Task, **more: t.Any) -> Result:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 import typing as t
@@ -218,26 +217,48 @@ def abandon(request: Request) -> t.Callable[[Task, BareMetalError], None]:
     """
 
     def tidy(task: Task, exc: BareMetalError) -> None:
-        files = Files(request.node)
-        url = files.publication.url
+        files, url = Files(request.node), None
         try:
+            url = files.publication.url
             files.publication.remove()
         except InvalidRequestError as left:
             task.note("tidy up", left.message)
         info = task.record.driver_internal_info
         if task.record.provision_state not in FAILED or not info.pop("ramdisk_booted", False):
             return
-        if not isinstance(exc, (BMCConnectionError, BMCAuthenticationError)):
-            with contextlib.suppress(BMCError):
-                request.driver.power.set_power_state(POWER_OFF)
-                task.record.power_state = POWER_OFF
-            with contextlib.suppress(BMCError):
-                boot_interface(request.node, request.driver).clean_up(url)
-                request.driver.management.clear_boot_device()
+        undone = _leave(request, url, exc)
+        if "power off" not in undone:
+            task.record.power_state = POWER_OFF
         files.remove_keys()
-        task.note("tidy up", "machine powered off, nothing left to boot from")
+        told = "; ".join(f"{what}: {why}" for what, why in undone.items())
+        task.note("tidy up", f"NOT done: {told}" if told else "machine powered off, nothing left to boot from")
 
     return tidy
+
+
+def _leave(request: Request, url: str | None, exc: BareMetalError) -> dict[str, str]:
+    """Power a machine off, and leave nothing that it would boot from; return what could not be done, and why.
+
+    A BMC that refused credentials is not asked again, and one that is away is asked once.
+    """
+    driver, left = request.driver, {}
+    ways: dict[str, t.Callable[[], object]] = {
+        "power off": lambda: driver.power.set_power_state(POWER_OFF),
+        "media": lambda: boot_interface(request.node, driver).clean_up(url),
+        "boot device": driver.management.clear_boot_device,
+    }
+    in_vain = exc.message if isinstance(exc, BMCAuthenticationError) else None
+    for what, way in ways.items():
+        try:
+            if in_vain is None:
+                way()
+            else:
+                left[what] = in_vain
+        except BMCError as failure:
+            left[what] = failure.message
+            if isinstance(failure, (BMCAuthenticationError, BMCConnectionError)):
+                in_vain = failure.message
+    return left
 
 
 def end_event(verb: Verb, record: NodeRecord) -> str:

@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot import agent as _agent
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot import publication as _publication
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot import ramdisk as ramdisks
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.publication import Publication
@@ -182,11 +181,14 @@ def test_two_nodes_with_one_mac_do_not_boot_each_others_ramdisk(site: Site) -> N
 def test_of_two_nodes_with_one_mac_at_the_same_time_one_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     both_have_looked = threading.Barrier(2, timeout=10)
 
-    def write_secret(*arguments: t.Any) -> None:
-        both_have_looked.wait()
-        _agent.write_secret(*arguments)
+    make_folder = _publication._make_folder
 
-    monkeypatch.setattr(_publication, "write_secret", write_secret)
+    def wait(path: Path) -> None:
+        if path == site.www:
+            both_have_looked.wait()
+        make_folder(path)
+
+    monkeypatch.setattr(_publication, "_make_folder", wait)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         names = ("node01", "node02")
         runs = {name: pool.submit(site.prepare, site.node(name)) for name in names}

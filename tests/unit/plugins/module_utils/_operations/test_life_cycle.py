@@ -294,8 +294,8 @@ class AbortedMeanwhile(Store):
 
     event = ""
 
-    def save(self, record: t.Any, owner: str, *entries: t.Any) -> None:
-        super().save(record, owner, *entries)
+    def save(self, record: t.Any, owner: str, *entries: t.Any, **more: t.Any) -> None:
+        super().save(record, owner, *entries, **more)
         if any(entry.event == self.event for entry in entries):
             self.request("node01", "abort", "somebody")
 

@@ -24,6 +24,7 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store i
 
 ME = str(owners.current_owner(os.getpid()))
 ALL = ["record", "history", "work", "evidence", "inventory"]
+ERASED = [("deploy.erase_devices", {"device": "/dev/sda"})]
 
 
 def call(fake_node: t.Any, operation: t.Any, **options: t.Any) -> t.Any:
@@ -114,19 +115,16 @@ def test_inventory_and_evidence_are_told_as_they_are_kept(fake_node: t.Any, stor
     record = store.ensure_node("node01", "fake")
     store.reserve("node01", "me", "test", 60)
     record.inventory = {"properties": {"cpus": 80}, "differences": [{"message": "64 are declared."}]}
-    store.save(record, "me")
-    store.release("node01", "me")
-    store.add_evidence("node01", "deploy.erase_devices", {"device": "/dev/sda"})
+    store.save(record, "me", evidence=ERASED, release=True)
     result = call(fake_node, node_info, gather=["inventory", "evidence"])
     assert result["inventory"] == {"out_of_band": None, "in_band": None, **record.inventory}
-    assert [(entry["step"], entry["content"]) for entry in result["evidence"]] == [
-        ("deploy.erase_devices", {"device": "/dev/sda"})
-    ]
+    assert [(entry["step"], entry["content"]) for entry in result["evidence"]] == [*ERASED]
 
 
 def test_a_removed_node_is_unknown_and_its_history_and_evidence_are_still_told(fake_node: t.Any, store: Store) -> None:
-    store.ensure_node("node01", "fake")
-    store.add_evidence("node01", "deploy.erase_devices", {"device": "/dev/sda"})
+    record = store.ensure_node("node01", "fake")
+    store.reserve("node01", "me", "test", 60)
+    store.save(record, "me", evidence=ERASED, release=True)
     assert call(fake_node, state, remove=True)["changed"]
     result = call(fake_node, node_info, gather=ALL)
     assert (result["known"], result["record"]) == (False, None)

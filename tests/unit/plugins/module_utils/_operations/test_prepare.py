@@ -20,8 +20,8 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store i
 class DyingStore(Store):
     """A real store whose run dies as soon as one event is saved."""
 
-    def save(self, record: t.Any, owner: str, *entries: t.Any) -> None:
-        super().save(record, owner, *entries)
+    def save(self, record: t.Any, owner: str, *entries: t.Any, **more: t.Any) -> None:
+        super().save(record, owner, *entries, **more)
         if any(entry.event == "deploy" for entry in entries):
             raise SystemExit("killed")
 

@@ -302,8 +302,12 @@ def test_an_error_is_noted_and_leaves_state_and_work_as_they_were(
     left = store.get("node01")
     assert left is not None
     assert left.reservation_expires == pytest.approx(before.reservation_expires)
-    times = {"reservation_since": left.reservation_since, "reservation_expires": left.reservation_expires}
-    assert left == dataclasses.replace(before, power_state="power off" if operation is power else None, **times)
+    assert left == dataclasses.replace(
+        before,
+        power_state="power off" if operation is power else None,
+        reservation_expires=left.reservation_expires,
+        bmc=f"fake://{fake_node.machine_path}",
+    )
     assert [event for event in events(store) if event != "test"] == [
         "create",
         *(["takeover"] if holder else []),

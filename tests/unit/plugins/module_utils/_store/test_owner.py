@@ -51,6 +51,8 @@ def container() -> t.Iterator[str]:
 
 
 OTHER = {"boot": "12345678", "machine": "87654321", "host": "elsewhere"}
+BOOT = {"boot": "12345678"}
+NO_IDS = {"boot": NONE, "namespace": NONE}
 INSIDE = {"namespace": "4026999999"}
 OUTSIDE = {"namespace": INITIAL_NAMESPACE}
 
@@ -64,13 +66,13 @@ CASES: dict[str, tuple[str, dict[str, t.Any], dict[str, t.Any], bool | None]] = 
     "another controller with the same host name": ("dead", {**OTHER, "host": None}, {}, None),
     "before a reboot of this machine": ("dead", {"boot": "12345678", **OUTSIDE}, OUTSIDE, False),
     "before a reboot, its pid in use again": ("living", {"boot": "12345678", **OUTSIDE}, OUTSIDE, False),
-    "before a reboot, of a machine without an id": ("dead", {"boot": "12345678", "machine": NONE}, {"machine": NONE}, None),
+    "before a reboot, of a machine without an id": ("dead", {**BOOT, "machine": NONE}, {"machine": NONE}, None),
     "before a reboot, in a container": ("dead", {"boot": "12345678", **INSIDE}, OUTSIDE, None),
     "in a container that is gone, seen from its machine": ("dead", INSIDE, OUTSIDE, False),
     "in a container that goes on, seen from its machine": ("dead", {"namespace": "container"}, OUTSIDE, None),
     "in a container, seen from another one": ("dead", INSIDE, {"namespace": "4026888888"}, None),
     "on the machine, seen from a container": ("dead", OUTSIDE, INSIDE, None),
-    "on a system without boot ids": ("dead", {"boot": NONE, "namespace": NONE}, {"boot": NONE, "namespace": NONE}, False),
+    "on a system without boot ids": ("dead", NO_IDS, NO_IDS, False),
     "on another system without boot ids": ("dead", {**OTHER, "boot": NONE}, {"boot": NONE}, None),
 }  # fmt: skip
 

@@ -24,7 +24,8 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import migrations, statements
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.database import BUSY_TIMEOUT
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import Glance, HistoryEntry
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import MOST_NAMES, Store, warm_up
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import MOST_NAMES, Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.warm_up import compile_statements
 from tests.processes import CONTEXT
 
 
@@ -92,11 +93,11 @@ def test_a_store_of_a_newer_collection_is_refused(url: str) -> None:
 
 
 def test_evidence_and_history_outlive_the_record(store: Store) -> None:
-    store.ensure_node("node01", "fake")
-    store.add_evidence("node01", "deploy.erase_devices", {"serial": "S1", "result": "erased"})
+    record = store.ensure_node("node01", "fake")
     entry = HistoryEntry(node="node01", event="remove")
     assert not store.delete("node01", "nobody", entry), "only who holds it removes it"
     assert store.reserve("node01", "me", "remove", 60)
+    store.save(record, "me", evidence=[("deploy.erase_devices", {"serial": "S1", "result": "erased"})])
     assert store.delete("node01", "me", entry)
     assert store.get("node01") is None
     assert [row["content"]["serial"] for row in store.evidence("node01")] == ["S1"]
@@ -239,7 +240,6 @@ def test_a_read_does_not_wait_for_who_writes(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     with contextlib.closing(Store(url)) as store:
         store.ensure_node("node01", "fake")
-        store.add_evidence("node01", "step", {})
     with contextlib.closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         writer.execute("UPDATE nodes SET last_error = 'not there yet'")
@@ -247,7 +247,7 @@ def test_a_read_does_not_wait_for_who_writes(tmp_path: Path) -> None:
         with contextlib.closing(Store(url)) as store:
             assert store.ensure_node("node01", "fake").last_error is None
             assert [record.name for record in store.records()] == list(store.glance(["node01"])) == ["node01"]
-            assert (len(store.history("node01")), len(store.evidence("node01"))) == (1, 1)
+            assert (len(store.history("node01")), len(store.evidence("node01"))) == (1, 0)
             assert store.now() > 0
         assert time.monotonic() - started < BUSY_TIMEOUT / 3
 
@@ -255,7 +255,7 @@ def test_a_read_does_not_wait_for_who_writes(tmp_path: Path) -> None:
 def test_a_call_of_a_warm_process_compiles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     Store(url).close()  # makes the tables, once in the life of a store
-    warm_up()
+    compile_statements()
     monkeypatch.setattr(SQLiteDialect, "statement_compiler", None)
     with contextlib.closing(Store(url)) as store:
         record = store.ensure_node("node01", "fake")

@@ -1,0 +1,311 @@
+"""What a store does not know is not taken, what a run has lost it does not act on, and the history tells what is so."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import typing as t
+
+import pytest
+
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import (
+    deploy,
+    power,
+    prepare,
+    state,
+    validate,
+)
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
+
+ME = str(owners.current_owner(os.getpid()))
+ANOTHER = str(owners.current_owner(os.getppid()))
+"""Two runs that go on."""
+
+ELSEWHERE = "root@elsewhere pid=17 started=99 boot=12345678 ns=1 machine=87654321"
+"""A run that can't be seen from here."""
+
+ON = {"power_state": "power on", "booted_from": "disk", "boot_device": None, "media": None, "calls": []}
+ERASE = {"steps": [{"step": "erase_devices_metadata"}]}
+REBOOT = {"step": "reboot", "interface": "power", "priority": 10}
+
+
+@pytest.fixture(scope="module")
+def dead() -> str:
+    """A run of this controller that is dead."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        run = str(owners.current_owner(process.pid))
+        process.kill()
+    return run
+
+
+class Site:
+    """Fake nodes of one store, and the operations as the role calls them."""
+
+    def __init__(self, fake_node: t.Any) -> None:
+        self.node = fake_node
+        self.store = Store(f"sqlite:///{fake_node.folder}/state/store.db")
+
+    def call(self, operation: t.Any, *, owner: str = ME, check_mode: bool = False, **options: t.Any) -> t.Any:
+        params = self.node.params(operation.ARGUMENT_SPEC, **options)
+        return runner.execute(operation.run, params, owner=owner, check_mode=check_mode)
+
+    def play(self, verb: str, *, owner: str = ME, until: str | None = None, **options: t.Any) -> t.Any:
+        """Do a verb's work as the role does, in-band steps with success; ``until``: stop before that step."""
+        done = self.call(validate, owner=owner, verb=verb, **options)
+        if not done.get("failed"):
+            done = self.call(prepare, owner=owner, verb=verb, **options)
+        more: dict[str, t.Any] = {}
+        while not done.get("failed") and done.get("needed", True):
+            done = self.call(deploy, owner=owner, verb=verb, **options, **more)
+            step, more = done.get("next_step"), {}
+            if (step and step["step"] == until) or not (step or done.get("wait")):
+                break
+            if step:
+                more = {"completed_step": step["step"], "step_result": {"evidence": [{"device": "/dev/sda"}]}}
+        return done
+
+    def events(self, event: str) -> list[str]:
+        return [str(entry.message) for entry in self.store.history("node01") if entry.event == event]
+
+    @property
+    def record(self) -> t.Any:
+        return self.store.get("node01")
+
+
+@pytest.fixture
+def site(fake_node: t.Any) -> t.Iterator[Site]:
+    found = Site(fake_node)
+    with contextlib.closing(found.store):
+        yield found
+
+
+def refused(result: t.Any) -> bool:
+    return "is switched on, and this store has never worked on it" in result.get("msg", "")
+
+
+@pytest.mark.parametrize(
+    ("verb", "options", "is_refused"),
+    [
+        ("enroll", {}, False),
+        ("adopt", {}, False),
+        ("provide", {}, False),
+        ("provide", {"automated_clean": True}, True),
+        ("clean", ERASE, True),
+        ("clean", {"steps": [{"step": "wait", "args": {"seconds": 0}}]}, False),
+        ("inspect", {}, True),
+        ("inspect", {"in_band": False}, False),
+        ("deploy", {}, False),
+        ("deploy", {"deploy_steps": [REBOOT]}, True),
+        ("deploy", {"automated_clean": True}, True),
+    ],
+)
+def test_a_machine_that_runs_is_taken_only_by_what_leaves_it_alone(
+    site: Site, verb: str, options: dict[str, t.Any], is_refused: bool
+) -> None:
+    site.node.script(**ON)
+    if verb not in ("enroll", "deploy", "provide"):
+        assert not site.play("enroll").get("failed")
+    told = site.call(prepare, verb=verb, check_mode=True, **options)
+    by_validate = site.call(validate, verb=verb, **options)
+    done = site.play(verb, **options)
+    assert (refused(told), refused(by_validate), refused(done)) == (is_refused,) * 3, (told, by_validate, done)
+    assert done.get("failed", False) == is_refused
+    assert site.node.machine["calls"] == []
+    assert site.node.machine["power_state"] == "power on"
+    jumped = site.call(prepare, verb=verb, **options)
+    assert refused(jumped) == is_refused, "bm_prepare alone"
+    if is_refused:
+        assert "adopt.yml" in done["msg"]
+        assert "bm_take_running" in done["msg"]
+        assert (site.record is None) or site.record.reservation is None
+        taken = site.play(verb, take_running=True, **options)
+        assert not refused(taken)
+        assert site.events("taken")
+
+
+@pytest.mark.parametrize("before", ["found off", "deployed", "adopted", "undeployed", "taken", "half done"])
+def test_a_machine_that_the_store_knows_is_switched_though_it_runs(site: Site, dead: str, before: str) -> None:
+    owner = dead if before == "half done" else ME
+    if before == "found off":
+        site.play("clean" if site.play("enroll") else "", **ERASE)
+    elif before in ("deployed", "undeployed"):
+        site.play("deploy")
+    elif before == "adopted":
+        site.node.script(**ON)
+        site.play("enroll")
+        site.play("adopt")
+    elif before == "taken":
+        site.node.script(**ON)
+        site.play("provide", automated_clean=True, take_running=True)
+    else:
+        site.play("provide", owner=owner, automated_clean=True, until="deploy.erase_devices_metadata")
+    if before in ("undeployed", "adopted"):
+        assert not site.play("undeploy").get("failed")
+    machine = site.node.machine
+    site.node.script(**{**machine, "power_state": "power on"})
+    verb = "service" if before == "deployed" else "provide" if before == "half done" else "deploy"
+    steps = {"service_steps": [REBOOT]} if verb == "service" else {"deploy_steps": [REBOOT]}
+    done = site.play(verb, **({"automated_clean": True} if verb == "provide" else steps))
+    assert not done.get("failed"), done
+
+
+def test_two_nodes_do_not_have_one_machine(site: Site) -> None:
+    machine = site.node.params(state.ARGUMENT_SPEC)["bmc"]
+    assert not site.play("deploy").get("failed")
+    for verb, operation in (("deploy", validate), ("deploy", prepare), ("on", power)):
+        options = {"verb": verb} if operation is not power else {"state": "on"}
+        result = site.call(operation, name="node02", bmc=machine, **options)
+        assert "Node node02 has the BMC of node node01" in result["msg"], operation
+        assert "release.yml -l node02 -e release_node=node01" in result["msg"]
+    assert site.store.get("node02") is None
+    other = {**machine, "address": machine["address"].replace("node01", "node02")}
+    assert not site.play("deploy", name="node02", bmc=other).get("failed")
+    # A change of the inventory that makes two of them one.
+    for operation in (validate, prepare):
+        assert "Node node02 has the BMC of node node01" in site.call(operation, name="node02", bmc=machine)["msg"]
+    found = site.store.get("node02")
+    assert found is not None
+    assert (found.reservation, found.provision_state) == (None, "active")
+    # The same machine under a new name.
+    assert site.call(state, release=True, reason="renamed")["changed"]
+    assert not site.call(validate, name="node02", bmc=machine, verb="deploy").get("failed")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"address": "https://BMC.example"}, {"address": "https://bmc.example:443/"}, True),
+        ({"address": "bmc.example"}, {"address": "redfish://bmc.example."}, True),
+        ({"address": "https://bmc.example"}, {"address": "https://bmc.example", "system_id": "2"}, False),
+        ({"address": "ipmi://bmc.example"}, {"address": "ipmi://bmc.example", "port": 623}, True),
+        ({"address": "ipmi://bmc.example"}, {"address": "ipmi://bmc.example", "port": 624}, False),
+        ({"address": "http://127.0.0.1:8000"}, {"address": "redfish+http://127.0.0.1:8000"}, True),
+        ({"address": "https://[::1]"}, {"address": "https://[::1]:443"}, True),
+    ],
+)  # fmt: skip
+def test_which_machine_a_bmc_is(one: dict[str, t.Any], other: dict[str, t.Any], same: bool) -> None:
+    from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import BMC
+
+    assert (BMC(**one).identity == BMC(**other).identity) is same
+
+
+def test_who_has_lost_the_node_acts_on_it_no_more(site: Site) -> None:
+    """Another run takes the node while this one waits for the BMC: the next act is not done."""
+    site.play("enroll")
+    site.call(prepare, verb="clean", **ERASE)
+    with contextlib.closing(Store(f"sqlite:///{site.node.folder}/state/store.db")) as store:
+        taken: list[bool] = []
+
+        class Taken(Store):
+            def save(self, record: t.Any, owner: str, *entries: t.Any, **more: t.Any) -> None:
+                super().save(record, owner, *entries, **more)
+                if any(entry.message == "off, to boot the ramdisk" for entry in entries):
+                    taken.append(store.reserve("node01", ANOTHER, "x", 60, instead_of=owner, only_expired=False))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(runner, "Store", Taken)
+            site.node.script(**{**ON, "power_state": "power on"})
+            result = site.call(deploy, verb="clean", **ERASE)
+    assert taken == [True]
+    assert result["error"]["type"] == "NodeLockedError", result
+    assert site.node.machine["calls"] == []
+    assert site.record.reservation == ANOTHER
+
+
+def test_an_operator_releases_a_node_whose_run_can_not_be_seen(site: Site) -> None:
+    site.play("enroll")
+    assert not site.call(prepare, verb="clean", owner=ELSEWHERE, **ERASE).get("failed")
+    assert site.play("clean", **ERASE)["error"]["type"] == "NodeLockedError"
+    assert "release.yml" in site.play("clean", **ERASE)["msg"]
+    assert "is not said" in site.call(state, release=True)["msg"]
+    assert site.call(state, release=True, reason="its rack burnt", check_mode=True)["changed"]
+    assert site.record.reservation == ELSEWHERE
+    assert site.call(state, release=True, reason="its rack burnt")["changed"]
+    assert site.record.reservation is None
+    assert site.events("release") == [f"from {ELSEWHERE}: its rack burnt"]
+    # The run that had it does nothing more to it, though nobody holds it.
+    lost = site.call(deploy, verb="clean", owner=ELSEWHERE, **ERASE)
+    assert (lost["error"]["type"], site.node.machine["calls"]) == ("NodeLockedError", [])
+    assert not site.play("clean", **ERASE).get("failed")
+    assert not site.call(state, release=True, reason="again").get("failed")
+
+
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        ([], "machine powered off, nothing left to boot from"),
+        (["eject_media"], "NOT done: media: no"),
+        (["set_power_state"], "NOT done: power off: no"),
+        (["set_power_state", "eject_media"], "NOT done: power off: no; media: no"),
+    ],
+)
+@pytest.mark.parametrize("error", ["BMCResponseError", "BMCConnectionError", "BMCAuthenticationError"])
+def test_the_history_tells_how_a_machine_was_left(site: Site, faults: list[str], told: str, error: str) -> None:
+    site.play("enroll")
+    site.play("clean", until="deploy.erase_devices_metadata", **ERASE)
+    wrong = [{"operation": name, "error": error, "message": "no"} for name in faults]
+    site.node.script(**{**site.node.machine, "faults": wrong})
+    failed = {"failed": True, "msg": "the disk is broken"}
+    result = site.call(
+        deploy, verb="clean", completed_step="deploy.erase_devices_metadata", step_result=failed, **ERASE
+    )
+    assert result["provision_state"] == "clean failed"
+    said, machine = site.events("tidy up")[-1], site.node.machine
+    assert said.startswith(told)
+    assert ("power off" in said) == (machine["power_state"] == "power on" and bool(faults))
+    assert (site.record.power_state == "power off") == (machine["power_state"] == "power off")
+    assert ("media" in said or not faults) == bool(machine["media"]) or not faults
+
+
+@pytest.mark.parametrize("verb", ["clean", "service"])
+def test_a_ramdisk_that_was_only_to_be_switched_off_is_not_started_again(site: Site, dead: str, verb: str) -> None:
+    site.play("enroll" if verb == "clean" else "deploy")
+    options = ERASE if verb == "clean" else {"service_steps": [{"step": "look", "tasks": __file__, "priority": 50}]}
+    site.play(verb, owner=dead, until="deploy.tear_down_agent", **options)
+    machine = {**site.node.machine, "power_state": "power off"}  # controller and machine have lost their power
+    site.node.script(**machine)
+    before = machine["calls"].count("set_power_state power on")
+    assert not site.play(verb, **options).get("failed")
+    left = site.node.machine
+    assert left["calls"].count("set_power_state power on") - before == (1 if verb == "service" else 0)
+    assert left["media"] is None
+
+
+def test_evidence_and_the_step_that_it_proves_are_kept_together(site: Site) -> None:
+    site.play("enroll")
+    site.play("clean", until="deploy.erase_devices_metadata", **ERASE)
+
+    class Dies(Store):
+        def save(self, record: t.Any, owner: str, *entries: t.Any, **more: t.Any) -> None:
+            super().save(record, owner, *entries, **more)
+            if any(entry.event == "evidence" for entry in entries):
+                raise SystemExit("killed")
+
+    found = {"completed_step": "deploy.erase_devices_metadata", "step_result": {"evidence": [{"device": "/dev/sda"}]}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "Store", Dies)
+        with pytest.raises(SystemExit):
+            site.call(deploy, verb="clean", **found, **ERASE)
+    assert not site.play("clean", **ERASE).get("failed")
+    assert [row["step"] for row in site.store.evidence("node01")].count(str(found["completed_step"])) == 1
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({"url": None})[:-3]])
+def test_a_note_that_a_power_cut_has_torn_is_made_anew(site: Site, dead: str, content: str) -> None:
+    site.play("enroll")
+    site.play("clean", owner=dead, until="deploy.erase_devices_metadata", **ERASE)
+    note = site.node.folder / "state" / "node01" / "media.json"
+    assert json.loads(note.read_text())["url"] == "fake:ramdisk"
+    note.write_text(content)
+    site.node.script(**{**site.node.machine, "power_state": "power off"})
+    assert not site.play("clean", **ERASE).get("failed")
+    assert any("was not whole" in message for message in site.events("media"))
+    assert not note.exists()
