@@ -10,6 +10,7 @@ import concurrent.futures
 import typing as t
 
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import StoreOperationAction
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._keeper import keep
 
 Result = dict[str, t.Any]
 
@@ -29,9 +30,15 @@ class BatchAction(StoreOperationAction):
     def act(self, params: Result, owner: str, task_vars: Result) -> Result:
         groups = self._by_store(params, task_vars) if "names" not in self._given else [params]
         if len(groups) == 1:
-            return self.execute(groups[0], owner)
-        with concurrent.futures.ThreadPoolExecutor(len(groups)) as pool:
-            results = list(pool.map(lambda group: self.execute(group, owner), groups))
+            results = [self.execute(groups[0], owner)]
+        else:
+            with concurrent.futures.ThreadPoolExecutor(len(groups)) as pool:
+                results = list(pool.map(lambda group: self.execute(group, owner), groups))
+        for group, result in zip(groups, results, strict=True):
+            if result.get("user_steps"):
+                keep(group, owner)
+        if len(groups) == 1:
+            return results[0]
         failed = next((result for result in results if result.get("failed")), {})
         nodes = {name: seen for result in results for name, seen in result.get("nodes", {}).items()}
         return {

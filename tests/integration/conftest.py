@@ -167,8 +167,15 @@ class Site:
         """Make the node's machine what is given."""
         (self.folder / f"{node}.json").write_text(json.dumps(machine))
 
-    def start(self, playbook: str, *arguments: str, nodes: t.Sequence[str] = ("node01",), **variables: t.Any) -> t.Any:
-        """Start a playbook of the collection; keyword arguments are host variables."""
+    def start(
+        self,
+        playbook: str,
+        *arguments: str,
+        nodes: t.Sequence[str] = ("node01",),
+        prefix: t.Sequence[str] = (),
+        **variables: t.Any,
+    ) -> t.Any:
+        """Start a playbook of the collection, by the command ``prefix``; keyword arguments are host variables."""
         inventory = self.folder / "inventory.yml"
         hosts: dict[str, dict[str, t.Any]] = {node: {} for node in nodes}
         group = {"vars": {**self.variables, **variables}, "hosts": hosts}
@@ -180,9 +187,9 @@ class Site:
             "ANSIBLE_NOCOLOR": "1",
             "PATH": f"{BIN}:{os.environ['PATH']}",
         }
-        command = [str(BIN / "ansible-playbook"), "-i", str(inventory), str(ROOT / "playbooks" / playbook), *arguments]
+        play = [str(BIN / "ansible-playbook"), "-i", str(inventory), str(ROOT / "playbooks" / playbook), *arguments]
         return subprocess.Popen(
-            command,
+            [*prefix, *play],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -149,7 +149,7 @@ def _is_in_use(namespace: str) -> bool:
     others = (process for process in Path("/proc").glob("[0-9]*") if process.name != "1")  # that one is here
     for process in others:
         try:
-            if os.readlink(process / "ns/pid").strip("pid:[]") == namespace:
+            if os.readlink(process / "ns/pid").strip("pid:[]") == namespace and _start_time(int(process.name)):
                 return True
         except PermissionError:
             return True

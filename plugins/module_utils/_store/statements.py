@@ -139,6 +139,7 @@ class Statements:
             .values(dict.fromkeys(RESERVATION))
         )
         self.renew = self.nodes.update().where(self._named(), self._held()).values(reservation_expires=expires)
+        self.renew_all = self.nodes.update().where(self._held()).values(reservation_expires=expires)
         self.held = sa.select(nodes.name).where(self._named(), self._held())
 
     def _build_allocations(self) -> None:

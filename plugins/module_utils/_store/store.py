@@ -169,6 +169,11 @@ class Store:
                 held.update(some if renewed == len(some) else connection.execute(self._sql.held, values).scalars())
         return held
 
+    def renew_all(self, owner: str, seconds: float) -> int:
+        """Prolong for ``seconds`` all reservations that ``owner`` holds; return how many."""
+        with self._database.write() as connection:
+            return int(connection.execute(self._sql.renew_all, {"holder": owner, "seconds": seconds}).rowcount)
+
     def release(self, name: str, owner: str, *, only_expired: bool = False) -> bool:
         """Give the reservation up; say whether it was ``owner``'s. Idempotent.
 
