@@ -19,7 +19,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import renew_reservation
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import BareMetalError
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import BareMetalError, NodeLockedError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._watch.jobs import Job, Kind, View, result_of
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import run_owner
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._in_band import InBandAction
@@ -83,7 +83,8 @@ class JobAction(InBandAction):
         try:
             self._follow(job, reporter, limit)
         except BareMetalError as exc:
-            self._kill(job)
+            if not isinstance(exc, NodeLockedError):  # else it belongs to whoever has the node now
+                self._kill(job)
             return {"failed": True, **exc.to_result(), **kind.salvage(job.progress)}
         try:
             result = self._collect(job, reporter, task_vars)

@@ -14,7 +14,8 @@ from .._calls.request import Result
 from .._calls.store_request import StoreRequest
 from .._contract.argspec import NODE_SPEC
 from .._store.record import NodeRecord
-from .._watch.watcher import Watcher
+from .._watch.watcher import LOST, Watcher
+from .._work import task as tasks
 from .._work import waits
 
 ARGUMENT_SPEC = {
@@ -67,6 +68,7 @@ class _Holder:
     def check(self, names: t.Collection[str]) -> dict[str, str]:
         """Keep the reservations of these nodes; return those that are to be let go, and why."""
         names = self._begun.keys() & set(names)
+        tasks.check_play()
         if time.monotonic() - self._renewed > self._seconds / 4:
             self._store.renew(names, self._owner, self._seconds)
             self._renewed = time.monotonic()
@@ -75,7 +77,7 @@ class _Holder:
         for name in names:
             glance = found.get(name)
             if glance is None or glance.reservation != self._owner:
-                let_go[name] = "this run holds the node no longer"
+                let_go[name] = LOST
             elif glance.maintenance:
                 let_go[name] = f"maintenance: {glance.maintenance_reason or 'no reason was given'}"
             elif glance.requested == "abort" or (

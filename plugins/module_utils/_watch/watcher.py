@@ -28,6 +28,9 @@ MIN_PATIENCE, PATIENCE_A_NODE, PATIENCE_PART = 2.0, 0.04, 0.1
 """How long who is done waits for others, in seconds: what it costs Ansible to take all nodes once through the role's
 next tasks (about 40 ms a node), and a part of the time waited so far."""
 
+LOST = "this run holds the node no longer"
+"""Why a node is let go that another run has taken, or an operator has released."""
+
 
 @dataclasses.dataclass
 class Seen:
@@ -124,7 +127,8 @@ class Watcher:
                 raise
             asyncio.current_task().uncancel()  # type: ignore[union-attr]
             look = Look(False, self._let_go[name])
-            result = await target.give_up("stopped")
+            # What goes on in the ramdisk belongs to whoever has the node now.
+            result = None if look.seen == LOST else await target.give_up("stopped")
         self.seen[name] = Seen(seen.what, ready=True, done=look.done, seen=look.seen, at=time.time(), result=result)
 
     async def _until_done(self, target: Target, seen: Seen) -> Look:

@@ -271,3 +271,32 @@ def test_an_instance_answers_as_an_ssh_server(batch: Batch, banner: bytes, answe
         batch.put("node01", driver_internal_info={"instance": {**where, "run": ANOTHER}})
         assert batch.wait("node01")["node01"]["seen"] == "it waits for nothing"
         server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("act", "lives"),
+    [
+        (lambda batch: batch.store.request("node01", "abort", "ops@desk"), False),
+        (lambda batch: batch.store.take("node01", ANOTHER, "inspect", 60, instead_of=ME, only_expired=False), True),
+        (lambda batch: batch.call(state, "node01", release=True, reason="moved", owner=ANOTHER), True),
+    ],
+    ids=["aborted", "taken", "released"],
+)
+def test_a_job_in_the_ramdisk_belongs_to_whoever_has_the_node(batch: Batch, act: t.Any, lives: bool) -> None:
+    batch.begin("node01", SOON)
+    begun = batch.go_on("node01", waited=batch.wait("node01")["node01"])
+    assert begun["next_step"]["name"] == "inspect"
+    results, progress = batch.folder / "results", batch.folder / "progress"
+    results.write_text("")
+    with subprocess.Popen(["sleep", "60"]) as job:
+        time.sleep(0.01)
+        progress.write_text(
+            json.dumps({"pid": job.pid, "phase": "write", "bytes_done": 1, "bytes_total": 2, "rate": 1})
+        )
+        told = {"act": "write_image", "limit": 60, "results_file": str(results), "progress_paths": [str(progress)]}
+        assert batch.go_on("node01", job=told)["wait"]["for"] == "job"
+        timer = later(lambda: act(batch))
+        assert batch.wait("node01")["node01"]["ready"]
+        timer.join()
+        assert (job.poll() is None) is lives
+        job.kill()
