@@ -219,6 +219,7 @@ options:
     description:
       - SQLAlchemy URL of the state store.
       - Without it a SQLite file C(store.db) in O(state_dir).
+      - In a container or a job of AWX, this or O(state_dir) must be set, to something that outlives it.
     type: str
   state_dir:
     description: Folder on the controller for keys and config drives of running deployments, readable by its owner only.

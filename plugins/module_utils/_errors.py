@@ -17,7 +17,8 @@ BareMetalError
 ├── StepError                   a deploy step failed on the node
 ├── ImageError                  the image is not what was declared: never booted
 ├── RootDeviceError             no disk, or more than one, fits the hints
-└── StoreError                  the state store is away or unusable
+├── StoreError                  the state store is away or unusable
+└── UnexpectedError             a defect, of ours or of a library: report it
 """
 
 # Copyright: baremetal.lifecycle contributors
@@ -26,6 +27,8 @@ BareMetalError
 
 from __future__ import annotations
 
+import contextlib
+import traceback
 import typing as t
 
 
@@ -153,6 +156,39 @@ class RootDeviceError(BareMetalError):
 
 
 class StoreError(BareMetalError):
-    """The state store can't be opened, read or written."""
+    """The state store can't be opened, read or written.
+
+    :param is_lost: the connection was cut in the middle of a transaction, of which nobody knows whether it was done.
+    """
 
     retryable_by_default = True
+
+    def __init__(self, message: str, *, is_lost: bool = False, **more: t.Any) -> None:
+        super().__init__(message, **more)
+        self.is_lost = is_lost
+
+
+class UnexpectedError(BareMetalError):
+    """Something that no code accounts for."""
+
+
+@contextlib.contextmanager
+def last_net(what: str, *, node: str | None = None) -> t.Iterator[None]:
+    """Make any error of the block one that a user is told about: with what was done, the error's type and its place.
+
+    :param what: what has failed then, at the beginning of a sentence.
+    :raises UnexpectedError: where no code accounts for the error.
+    """
+    try:
+        yield
+    except BareMetalError:
+        raise
+    except Exception as exc:
+        frames = traceback.extract_tb(exc.__traceback__)
+        ours = [frame for frame in frames if "/module_utils/_" in frame.filename] or frames
+        place = f"{ours[-1].filename.rpartition('module_utils/')[2]}, line {ours[-1].lineno}"
+        raise UnexpectedError(
+            f"{what} has failed in a way that nothing accounts for: {type(exc).__name__}: {exc} ({place}).",
+            node=node,
+            hint="Please report it, with the version of the collection. The same command may be run again.",
+        ) from exc

@@ -35,10 +35,10 @@ def run_owner() -> str:
 
     :raises AnsibleError: this worker has loaded the file itself, and its play has ended.
     """
-    if _LOADED_BY.pid != os.getpid():
-        return str(_LOADED_BY)
     play = multiprocessing.parent_process()
-    if play is None or play.pid != os.getppid():
+    if _LOADED_BY.pid != os.getpid() or play is None:
+        return str(_LOADED_BY)
+    if play.pid != os.getppid():
         raise AnsibleError("The play that this worker belongs to has ended.")
     return str(owners.current_owner(play.pid))
 

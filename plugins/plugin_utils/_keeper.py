@@ -19,7 +19,7 @@ import time
 import typing as t
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import forks
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.runner import store_url
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.default_store import store_url
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import StoreError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store

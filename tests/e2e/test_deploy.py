@@ -87,6 +87,29 @@ def test_a_second_make_deploy_changes_nothing(lab: t.Any) -> None:
     assert "debian-12.raw.zst" in row
 
 
+def test_a_lost_store_costs_the_running_machine_nothing(lab: t.Any) -> None:
+    marker = "cat /proc/sys/kernel/random/boot_id; findmnt -no UUID /; cat /root/marker"
+    lab.ssh("echo mine > /root/marker; sync")
+    before = lab.ssh(marker)
+    for file in (ROOT / ".lab").glob("store.sqlite*"):
+        file.unlink()
+    refused = lab.deploy()
+    assert refused.code != 0
+    assert "The machine of node node01 is switched on, and this store has never worked on it" in refused.text
+    assert "adopt.yml" in refused.text
+    assert lab.ssh(marker) == before
+    assert lab.published() == []
+    for playbook in ("enroll", "adopt"):
+        adopted = lab.playbook(playbook)
+        assert adopted.code == 0, adopted.output
+    assert lab.record().provision_state == "active"
+    again = lab.deploy()
+    assert again.code == 0, again.output
+    assert "changed=0" in again.output.rpartition("PLAY RECAP")[2]
+    assert lab.ssh(marker) == before
+    assert not [entry for entry in lab.history() if entry.event == "power"]
+
+
 def test_a_bmc_that_keeps_us_out_costs_the_running_machine_nothing(lab: t.Any) -> None:
     booted = lab.ssh("cat /proc/sys/kernel/random/boot_id")
     for bmc, expected in [

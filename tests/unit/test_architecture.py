@@ -203,8 +203,8 @@ def test_the_generated_pages_are_up_to_date() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_broad_excepts_are_nowhere() -> None:
-    for path in FILES:
+def test_broad_excepts_are_nowhere_but_in_the_last_net() -> None:
+    for path in set(FILES) - {PLUGINS / "module_utils" / "_errors.py"}:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ExceptHandler):
                 names = (

@@ -16,11 +16,12 @@ from ansible.module_utils.basic import AnsibleModule
 from .._contract import check as contract
 from .._contract.node import Node, Params
 from .._drivers.registry import connect
-from .._errors import BareMetalError, InvalidRequestError, MissingDependencyError, NodeLockedError
+from .._errors import BareMetalError, InvalidRequestError, MissingDependencyError, NodeLockedError, last_net
 from .._store import owner as owners
 from .._store.store import Store
 from .._store.warm_up import compile_statements
 from . import forks, preload
+from .default_store import store_url
 from .request import Request, Result, be_silent, state_of
 from .store_request import StoreRequest
 
@@ -46,7 +47,7 @@ def execute(
         "transitions": [],
         "phases": {},
     }
-    with _told_in(result, node=name):
+    with _told_in(result, operation, node=name):
         node = Node.from_params(params)
         store = Store(store_url(params))
         with contextlib.closing(store), connect(node) as driver:
@@ -70,16 +71,17 @@ def execute_on_store(
 ) -> Result:
     """Run an operation that is about no single node, so without a driver; else as ``execute``."""
     result: Result = {"changed": False}
-    with _told_in(result), contextlib.closing(Store(store_url(params))) as store:
+    with _told_in(result, operation), contextlib.closing(Store(store_url(params))) as store:
         result.update(operation(StoreRequest(params, store, owner, check_mode, result, report)))
     return result
 
 
 @contextlib.contextmanager
-def _told_in(result: Result, *, node: str | None = None) -> t.Iterator[None]:
+def _told_in(result: Result, operation: t.Callable[..., Result], *, node: str | None = None) -> t.Iterator[None]:
     """Make an error of the block the end of ``result``; tell the parent what the block had to import."""
     try:
-        yield
+        with last_net(f"Operation '{operation.__module__.rpartition('.')[2]}'", node=node):
+            yield
     except BareMetalError as exc:
         exc.node = exc.node or node
         result.update(exc.to_result(), failed=True)
@@ -122,11 +124,6 @@ def explain(args: Params, message: str) -> Result:
     except BareMetalError as exc:
         return exc.to_result()
     return InvalidRequestError(message, node=name, hint="See ansible-doc of the module.").to_result()
-
-
-def store_url(params: Params) -> str:
-    """Return the SQLAlchemy URL of the state store; by default a file in the state directory."""
-    return params.get("store") or f"sqlite:///{os.path.expanduser(params['state_dir'])}/store.db"
 
 
 def explain_option(message: str) -> Result:

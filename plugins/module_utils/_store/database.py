@@ -214,7 +214,8 @@ class Database:
                     "Each fork of each run needs a connection: raise max_connections, put pgbouncer before the server,"
                     " or run with fewer forks."
                 )
-            raise StoreError(f"The store '{self._name}' does not answer: {reason}.", hint=hint) from exc
+            lost = bool(getattr(exc, "connection_invalidated", False))
+            raise StoreError(f"The store '{self._name}' does not answer: {reason}.", hint=hint, is_lost=lost) from exc
 
 
 class Scratch(Database):

@@ -100,6 +100,12 @@ class Statements:
     def _build_writes(self) -> None:
         name = self.nodes.c.name
         self.add_node, self.add_history = self.nodes.insert(), self.history.insert()
+        history = self.history.c
+        self.has_history = sa.select(sa.func.count()).where(
+            history.node == sa.bindparam("whose"),
+            history.at == sa.bindparam("when"),
+            history.event == sa.bindparam("which"),
+        )
         self.add_evidence = self.evidence.insert()
         self.of_bmc = sa.select(self.nodes.c.name).where(self.nodes.c.bmc == sa.bindparam("which"))
         self.change = self.nodes.update().where(name == sa.bindparam("node"))

@@ -12,6 +12,7 @@ import typing as t
 
 from .._errors import InvalidRequestError, NodeLockedError, StoreError
 from .._states import states
+from .again import carried_through
 from .database import Database
 from .record import Glance, HistoryEntry, NodeRecord
 from .statements import COLUMNS, RESERVATION, SAVED
@@ -23,6 +24,7 @@ MOST_NAMES = 500
 """Names in one statement: databases limit its parameters."""
 
 
+@carried_through
 class Store:
     """An open store. Open it after the fork, close it before the process ends; it has at most one connection.
 
@@ -35,6 +37,7 @@ class Store:
     def __init__(self, url: str, *, database: type[Database] = Database) -> None:
         self._database = database(url)
         self._sql = self._database.sql
+        self._is_again = False
 
     def close(self) -> None:
         """Close the connection."""
@@ -210,10 +213,10 @@ class Store:
                     node=record.name,
                     hint="Look at the node's history, then run again.",
                 )
-            self._add_history(connection, *entries)
-            for step, content in evidence:
+            for step, content in () if self._was_done(connection, *entries) else evidence:
                 row = {"node": record.name, "at": time.time(), "step": step, "content": content}
                 connection.execute(self._sql.add_evidence, row)
+            self._add_history(connection, *entries)
 
     def set_maintenance(self, name: str, value: bool, reason: str | None, entry: HistoryEntry) -> None:
         """Set or clear maintenance, with its history, in one transaction; anybody may, whoever holds the node.
@@ -255,6 +258,8 @@ class Store:
             has = connection.execute(self._sql.allocated, {"whose": allocation}).scalars().all()
             values = {"nodes": names, "allocation": allocation, "allocated_at": time.time()}
             taken = connection.execute(self._sql.allocate, values).rowcount
+            if self._is_again and set(has) == {*held, *names}:
+                return True
             if taken != len(names) or set(has) != set(held):
                 connection.rollback()
                 return False
@@ -275,8 +280,16 @@ class Store:
         return len(has)
 
     def _add_history(self, connection: t.Any, *entries: HistoryEntry) -> None:
-        for entry in entries:
-            connection.execute(self._sql.add_history, vars(entry))
+        if not self._was_done(connection, *entries):
+            for entry in entries:
+                connection.execute(self._sql.add_history, vars(entry))
+
+    def _was_done(self, connection: t.Any, *entries: HistoryEntry) -> bool:
+        """Say whether a transaction that is tried again was committed before: its history is there then."""
+        if not self._is_again or not entries:
+            return False
+        last = {"whose": entries[-1].node, "when": entries[-1].at, "which": entries[-1].event}
+        return bool(connection.execute(self._sql.has_history, last).scalar())
 
 
 def _portions(names: t.Collection[str]) -> t.Iterator[list[str]]:

@@ -17,7 +17,14 @@ import typing as t
 from .._calls import forks
 from .._calls.request import Request, Result, state_of
 from .._drivers.watched import watch
-from .._errors import BareMetalError, InvalidRequestError, InvalidStateError, NodeInMaintenanceError, NodeLockedError
+from .._errors import (
+    BareMetalError,
+    InvalidRequestError,
+    InvalidStateError,
+    NodeInMaintenanceError,
+    NodeLockedError,
+    last_net,
+)
 from .._states import machine, states
 from .._states.verbs import VERBS
 from .._store import owner as owners
@@ -166,7 +173,8 @@ def acquire(
     task = Task(request.store, record, request.owner, request.reservation_timeout)
     watch(request.driver, looks=task.renew, acts=task.check)
     try:
-        yield task
+        with last_net(f"The work '{purpose}'", node=record.name):
+            yield task
     except BareMetalError as exc:
         if isinstance(exc, NodeInMaintenanceError):
             task.release()  # what this run has begun is left for whoever clears it

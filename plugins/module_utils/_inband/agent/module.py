@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._errors import BareMetalError
+from ..._errors import BareMetalError, last_net
 
 
 class ModuleLike(t.Protocol):
@@ -27,7 +27,8 @@ def run(module: ModuleLike, function: t.Callable[[], dict[str, t.Any]]) -> t.NoR
     A result with ``failed`` fails it too: for a failure that has results of its own to show. It needs ``msg``.
     """
     try:
-        result = function()
+        with last_net("The module"):
+            result = function()
     except BareMetalError as exc:
         module.fail_json(**exc.to_result())
     if result.pop("failed", False):

@@ -345,3 +345,41 @@ def test_a_store_that_is_away_is_named_without_its_password(bad_url: str, expect
     with pytest.raises(StoreError, match=expected) as caught:
         Store(bad_url)
     assert "secret" not in str(caught.value)
+
+
+class Cut(Store):
+    """A store whose server cuts the connection once, before or after the commit of the next transaction."""
+
+    when: str | None = None
+
+    def _add_history(self, connection: t.Any, *entries: HistoryEntry) -> None:
+        super()._add_history(connection, *entries)
+        if self.when == "before the commit":
+            self.when = None
+            connection.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        elif self.when == "after the commit":
+            self.when = None
+            connection.exec_driver_sql("COMMIT")
+            connection.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
+@pytest.mark.parametrize("when", ["before the commit", "after the commit"])
+def test_a_connection_that_is_cut_in_a_transaction_loses_nothing_and_does_nothing_twice(
+    postgresql: t.Any, when: str
+) -> None:
+    with contextlib.closing(Cut(postgresql.new_database())) as store:
+        store.when = when
+        record = store.ensure_node("node01", "fake")
+        assert store.reserve("node01", "me", "deploy", 60)
+        record.provision_state, store.when = "available", when
+        store.save(record, "me", HistoryEntry(node="node01", event="provide"), evidence=[("step", {"disk": "sda"})])
+        store.when = when
+        store.release("node01", "me")
+        assert store.allocate(["node01"], "web", HistoryEntry(node="node01", event="allocate"))
+        store.when = when
+        assert store.delete("node01", "me", HistoryEntry(node="node01", event="remove")) is False
+        assert [entry.event for entry in store.history("node01")] == ["create", "provide", "allocate"]
+        assert len(store.evidence("node01")) == 1
+        found = store.get("node01")
+        assert found is not None
+        assert (found.provision_state, found.allocation, found.reservation) == ("available", "web", None)
