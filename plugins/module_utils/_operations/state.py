@@ -197,6 +197,11 @@ def _is_held_by_a_live_run(request: Request, record: NodeRecord) -> bool:
 
 def _ask(request: Request, record: NodeRecord, event: str) -> str | None:
     """Leave a request for the run that holds the node; return it, None where it is there already."""
+    if tasks.is_holder_alive(record, request.owner) is None:
+        request.report(
+            f"{event} is asked of {record.reservation}, which can't be seen from here: if it is dead, nobody answers."
+            " playbooks/release.yml lets the node go."
+        )
     if record.requested == event:
         return None
     if not request.check_mode:

@@ -220,6 +220,19 @@ def test_who_has_lost_the_node_acts_on_it_no_more(site: Site) -> None:
     assert site.record.reservation == ANOTHER
 
 
+def test_what_is_asked_of_a_run_that_can_not_be_seen_tells_so(site: Site) -> None:
+    site.play("enroll")
+    for owner, is_told in ((ELSEWHERE, True), (ANOTHER, False)):
+        if owner == ANOTHER:
+            site.call(state, release=True, reason="test")
+        assert not site.call(prepare, verb="clean", owner=owner, **ERASE).get("failed")
+        said: list[str] = []
+        params = site.node.params(state.ARGUMENT_SPEC, event="abort")
+        asked = runner.execute(state.run, params, owner=ME, report=said.append)
+        assert asked["requested"] == "abort"
+        assert any("release.yml" in line for line in said) is is_told
+
+
 def test_an_operator_releases_a_node_whose_run_can_not_be_seen(site: Site) -> None:
     site.play("enroll")
     assert not site.call(prepare, verb="clean", owner=ELSEWHERE, **ERASE).get("failed")
