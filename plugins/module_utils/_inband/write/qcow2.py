@@ -22,7 +22,8 @@ from .finish import finish, sealed
 from .image_format import ImageFacts, check_fit, check_whole, inspect_qcow2, inspect_raw
 from .preserved import Preserved
 from .progress import Progress
-from .qemu_img import Window, check_info, compare, convert
+from .qcow2_tables import check_tables
+from .qemu_img import Window, check_consistency, check_info, compare, convert
 from .raw import Preserve, Written, write_head
 from .readahead import Pipeline
 from .target import Target
@@ -69,12 +70,14 @@ def write_qcow2(fetch: Fetch, disk: Disk, progress: Progress, preserve: Preserve
         size = _download(fetch, disk.target, file, progress)
         fetch.checksum.check(fetch.name)
         path = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+        check_tables(file.fileno(), fetch.name)
         check_info(path, size, fetch.name)
-        head = _read_head(path, size)
+        check_consistency(path, fetch.name)
+        head = _read_head(path, size, fetch.name)
         content = inspect_raw(head, f"{fetch.name} (its content)")
         check_whole(content, fetch.name, size)
         _check_fit(fetch, disk.target, content)
-        source = Window("qcow2", path, len(head), size - len(head))
+        source = Window("qcow2", path, len(head), size - len(head), name=fetch.name)
         preserved = preserve(head, size)
         with sealed(disk, preserved):
             written = _convert(source, disk, progress, began)
@@ -139,12 +142,12 @@ def _naming_space(name: str) -> t.Iterator[None]:
         ) from exc
 
 
-def _read_head(path: str, size: int) -> bytes:
+def _read_head(path: str, size: int, name: str) -> bytes:
     length = min(BLOCK, size)
     with tempfile.TemporaryFile(prefix="baremetal-lifecycle-") as file:
         file.truncate(length)
         target = Window("file", f"/proc/{os.getpid()}/fd/{file.fileno()}", 0, length)
-        convert(Window("qcow2", path, 0, length), target, lambda _percent: None)
+        convert(Window("qcow2", path, 0, length, name=name), target, lambda _percent: None)
         return file.read()
 
 
