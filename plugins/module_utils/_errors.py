@@ -28,9 +28,13 @@ from __future__ import annotations
 
 import typing as t
 
+from ._url import mask
+
 
 class BareMetalError(Exception):
     """Base of all errors that a user is told about.
+
+    No URL in it keeps its password or query.
 
     :param message: what failed, for which node, and what was seen.
     :param node: name of the node; None where no node is known yet.
@@ -48,10 +52,10 @@ class BareMetalError(Exception):
         hint: str = "",
         retryable: bool | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        super().__init__(mask(message))
+        self.message = mask(message)
         self.node = node
-        self.hint = hint
+        self.hint = mask(hint)
         self.retryable = self.retryable_by_default if retryable is None else retryable
 
     def to_result(self) -> dict[str, t.Any]:
@@ -60,7 +64,7 @@ class BareMetalError(Exception):
         prefix = "" if named else f"Node {self.node}: "
         suffix = f" {self.hint}" if self.hint else ""
         return {
-            "msg": f"{prefix}{self.message}{suffix}",
+            "msg": mask(f"{prefix}{self.message}{suffix}"),
             "error": {"type": type(self).__name__, "retryable": self.retryable, "hint": self.hint},
         }
 

@@ -35,6 +35,7 @@ HOMES = {
 """Each third-party library with the files that may import it: one, or one for each of its separate uses."""
 
 HOUSE = [
+    {"_url"},
     {"_errors"},
     {"_dependency"},
     {"_wait", "_states", "_inband"},
@@ -62,7 +63,7 @@ MAY_NOT_IMPORT = {
 
 IN_BAND = [
     *(PLUGINS / "module_utils" / "_inband").rglob("*.py"),
-    PLUGINS / "module_utils" / "_errors.py",
+    *(PLUGINS / "module_utils" / name for name in ("_errors.py", "_url.py")),
     *(path for path in MODULES if "_inband" in path.read_text()),
 ]
 # Ruff knows the syntax of Python 3.9, not its library.

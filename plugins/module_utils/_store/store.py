@@ -13,6 +13,7 @@ import typing as t
 
 from .._errors import NodeLockedError, StoreError
 from .._states import states
+from .._url import mask
 from .database import Database, Scratch
 from .record import Glance, HistoryEntry, NodeRecord
 from .statements import COLUMNS, RESERVATION, SAVED
@@ -162,6 +163,7 @@ class Store:
         :raises NodeLockedError: the reservation is no longer ``owner``'s; nothing is written.
         """
         values = {column: getattr(record, column) for column in SAVED}
+        values["last_error"] = record.last_error and mask(record.last_error)
         if release:
             values.update(dict.fromkeys(RESERVATION))
         with self._database.write() as connection:
@@ -241,7 +243,8 @@ class Store:
 
     def _add_history(self, connection: t.Any, *entries: HistoryEntry) -> None:
         for entry in entries:
-            connection.execute(self._sql.add_history, vars(entry))
+            message = entry.message and mask(entry.message)
+            connection.execute(self._sql.add_history, {**vars(entry), "message": message})
 
 
 def _portions(names: t.Collection[str]) -> t.Iterator[list[str]]:

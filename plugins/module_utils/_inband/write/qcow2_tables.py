@@ -82,7 +82,7 @@ class _Tables:
         count, at = self._snapshots
         if count > _MAX_SNAPSHOTS:
             raise self._damaged(f"{count} snapshots")
-        for _number in range(count):
+        for dummy in range(count):
             offset, entries, id_size, name_size, extra = _SNAPSHOT.unpack(self._read(at, _SNAPSHOT.size, "snapshot"))
             if extra > _MAX_SNAPSHOT_BYTES:
                 raise self._damaged(f"a snapshot with {extra} bytes of extra data")

@@ -75,7 +75,7 @@ def _ask(argv: list[str], name: str, accept: t.Collection[int] = (0,)) -> bytes:
         said = _shorten((done.stderr + b" " + done.stdout).decode("utf-8", "replace"))
         raise ImageError(
             f"qemu-img {argv[1]} refuses the image {name} (code {done.returncode}): {said}; nothing was written.",
-            hint="Don't trust this image; look at it with qemu-img check, or build it again: qemu-img convert -O qcow2.",
+            hint="Don't trust this image; look at it with qemu-img check, or build it again.",
         )
     return done.stdout
 

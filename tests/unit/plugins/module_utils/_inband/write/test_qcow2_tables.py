@@ -53,7 +53,7 @@ def make(folder: Path, way: dict[str, t.Any]) -> Path:
     """Make a random image in one of the ways that qemu-img has."""
     source = random.Random(way["seed"])
     data = bytearray(way["sectors"] * 512)
-    for _run in range(way["runs"]):
+    for dummy in range(way["runs"]):
         start, length = source.randrange(len(data)), source.choice([1, 512, 4096, 70000, MIB])
         piece = source.randbytes(length) if source.random() < 0.5 else bytes([source.randrange(256)]) * length
         data[start : start + length] = piece[: len(data) - start]
