@@ -22,6 +22,7 @@ import typing as t
 from pathlib import Path
 
 import bcrypt
+import hypothesis
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -29,6 +30,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+# A machine that is busy must fail no test, and what failed once is a test of its own, not a file beside the tests.
+hypothesis.settings.register_profile("project", deadline=None, database=None)
+hypothesis.settings.load_profile("project")
 
 
 def _make_importable() -> None:

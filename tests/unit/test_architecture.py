@@ -27,7 +27,7 @@ HOMES = {
     "sqlalchemy": {"_store/database.py", "_store/statements.py", "_store/migrations.py"},
     "alembic": {"_store/migrations.py"},
     "jsonschema": {"_contract/check.py"},
-    "oslo_utils": {"_image/root_device.py", "_image/image.py"},
+    "oslo_utils": {"_image/image.py"},
     "pycdlib": {"_boot/iso.py"},
     "cryptography": {"_boot/agent.py"},
     "tenacity": {"_wait.py"},

@@ -93,7 +93,9 @@ def _message(error: t.Any) -> str:
         "exclusiveMinimum": "must be greater than {}",
         "minItems": "must have at least {} entry",
     }.get(str(error.validator), f"must satisfy {error.validator} {{}}")
-    return f"The host variable {path} {wants.replace('{}', listed)}, but {_seen(error)}."
+    quotes = error.validator == "type" and value == "string" and isinstance(error.instance, (int, float))
+    remedy = " Put it in quotes, or YAML makes a number or a boolean of it." if quotes else ""
+    return f"The host variable {path} {wants.replace('{}', listed)}, but {_seen(error)}.{remedy}"
 
 
 def _seen(error: t.Any) -> str:

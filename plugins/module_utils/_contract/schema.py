@@ -57,7 +57,17 @@ _BOOT_URL = "^http://[A-Za-z0-9_.~:/%+@\\[\\]-]+(?!\\n)$"
 _PREFIX = "^[0-9.]+/[0-9]{1,2}(?!\\n)$"
 _ADDRESS = "^[0-9A-Fa-f.:]+(?!\\n)$"
 _KG_KEY = "^([0-9A-Fa-f]{2}){1,20}(?!\\n)$"
-_HINT: Schema = {"type": ["string", "integer", "number", "boolean"]}
+_TEXT_HINT = "text; or s== s!= s< s<= s> s>= <in> <all-in> and a text; or <or> one <or> other"
+_HINTS = {
+    "size": {
+        "type": ["string", "integer"],
+        "description": "GiB; or = == != < <= > >= and GiB; or <or> 480 <or> 960; or <range-in> [ 480 960 ]",
+    },
+    "rotational": {
+        "type": ["boolean", "string", "integer"],
+        "description": "true, t, on, y, yes, 1; or false, f, off, n, no, 0",
+    },
+}
 
 BMC = _object(
     {
@@ -108,7 +118,7 @@ IMAGE = _object(
 
 ROOT_DEVICE = _object(
     {
-        key: _HINT
+        key: _HINTS.get(key) or _string(_TEXT_HINT)
         for key in (
             "size", "model", "vendor", "serial", "wwn", "wwn_with_extension", "wwn_vendor_extension",
             "name", "rotational", "hctl", "by_path", "tran",
