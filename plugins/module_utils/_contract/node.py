@@ -64,6 +64,7 @@ class Image:
     compression: str = "auto"
     ca_path: str | None = None
     validate_certs: bool = True
+    other_copies: str = "refuse"
 
     @property
     def real_compression(self) -> str:

@@ -110,6 +110,10 @@ IMAGE = _object(
         "format": _string("What the image is, uncompressed", enum=["raw", "qcow2", "iso"]),
         "compression": _string("auto goes by the URL's suffix", enum=["auto", "none", "gz", "xz", "zst", "bz2"]),
         "ca_path": _string("CA file for an https URL, on the node that fetches"),
+        "other_copies": _string(
+            "What to do where another disk has the same image or a config drive; default refuse",
+            enum=["refuse", "erase", "keep"],
+        ),
         "validate_certs": _boolean("Verify the certificate of an https URL"),
     },
     required=("url",),

@@ -25,6 +25,7 @@ from .fetch import fetch_beginning, stream
 HEAD_BYTES = 512 * 1024
 """How much of the image is looked at: enough for the headers of all known formats."""
 
+_XZ_MEMORY = 256 * 1024 * 1024
 _MAGIC = {"gz": b"\x1f\x8b", "xz": b"\xfd7zXZ\x00", "zst": b"\x28\xb5\x2f\xfd", "bz2": b"BZh"}
 
 
@@ -67,7 +68,7 @@ def inspect(image: Image, node: str) -> None:
 
 
 def _decompress(image: Image, head: bytes, node: str) -> bytes | None:
-    """Return the beginning of the image itself; None for zst, which only the ramdisk can read."""
+    """Return the beginning of the image itself; None for what the ramdisk must read: zst, large xz."""
     compression = image.real_compression
     if compression == "none":
         return head
@@ -75,15 +76,23 @@ def _decompress(image: Image, head: bytes, node: str) -> bytes | None:
         return None
     makers: dict[str, t.Callable[[], t.Any]] = {
         "gz": lambda: zlib.decompressobj(31),
-        "xz": lzma.LZMADecompressor,
+        "xz": lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY),
         "bz2": bz2.BZ2Decompressor,
     }
     try:
         return bytes(makers[compression]().decompress(head, HEAD_BYTES))
-    except (zlib.error, lzma.LZMAError, OSError) as exc:
-        raise ImageError(
-            f"{image.url} is not {compression}: {exc}.", node=node, hint="Correct bm_image.compression."
-        ) from exc
+    except lzma.LZMAError as exc:
+        if "Memory" in str(exc):
+            return None
+        raise _not_valid(image, exc, node) from exc
+    except (zlib.error, OSError) as exc:
+        raise _not_valid(image, exc, node) from exc
+
+
+def _not_valid(image: Image, exc: Exception, node: str) -> ImageError:
+    return ImageError(
+        f"{image.url} is not {image.real_compression}: {exc}.", node=node, hint="Correct bm_image.compression."
+    )
 
 
 def _check_format(image: Image, content: bytes, node: str) -> None:

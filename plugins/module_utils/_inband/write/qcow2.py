@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import tempfile
 import time
 import typing as t
-from pathlib import Path
 
 from ..._errors import ImageError
 from ..disk.disk import BLOCK, Disk
@@ -20,6 +18,7 @@ from ..disk.mounts import get_filesystem_type
 from .fetch import Fetch
 from .finish import finish, sealed
 from .image_format import ImageFacts, check_fit, check_whole, inspect_qcow2, inspect_raw
+from .memory import get_free_memory
 from .preserved import Preserved
 from .progress import Progress
 from .qcow2_tables import check_tables
@@ -31,8 +30,6 @@ from .verify import gather
 
 _IN_MEMORY = ("tmpfs", "ramfs", "rootfs")
 _DIRECT_ALIGNMENT = 4096
-_RESERVE = 128 * 1024 * 1024  # memory that the ramdisk needs itself
-_MEM_AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB", re.MULTILINE)
 
 
 def plan_qcow2(fetch: Fetch, target: Target, _preserve: Preserve) -> tuple[int, Preserved]:
@@ -126,8 +123,7 @@ def _get_free_space(directory: str) -> int:
     free = status.f_bavail * status.f_frsize
     if get_filesystem_type(directory) not in _IN_MEMORY:
         return free
-    found = _MEM_AVAILABLE.search(Path("/proc/meminfo").read_text(encoding="ascii"))
-    memory = max(0, int(found.group(1)) * 1024 - _RESERVE) if found else free
+    memory = get_free_memory()
     return min(free, memory) if status.f_blocks else memory  # ramfs has no size
 
 
