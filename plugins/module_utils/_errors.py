@@ -52,11 +52,14 @@ class BareMetalError(Exception):
         hint: str = "",
         retryable: bool | None = None,
     ) -> None:
-        super().__init__(mask(message))
+        super().__init__(message)
         self.message = mask(message)
         self.node = node
         self.hint = mask(hint)
         self.retryable = self.retryable_by_default if retryable is None else retryable
+
+    def __str__(self) -> str:
+        return mask(self.message)
 
     def to_result(self) -> dict[str, t.Any]:
         """Return the part of a module result that tells of this error: ``msg`` and ``error``."""

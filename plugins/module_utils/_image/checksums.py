@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from .._errors import BareMetalError, ImageError
+from .._errors import BareMetalError, ImageError, InvalidRequestError
 from .._inband.write.checksum import Checksum
 from . import sums
 from .fetch import fetch, get_location
@@ -26,10 +26,17 @@ def resolve(given: str, *, url: str, variable: str, node: str, **trust: t.Any) -
     :raises InvalidRequestError: it proves nothing, or has no such form.
     :raises ImageError: the SUMS file is away, does not name the file, or says two things of it.
     """
-    if "://" in given:
+    given = given.strip()
+    if given.startswith(("http://", "https://", "file://")):
         given = _from_sums(given, url, variable, node, trust)
-    elif ":" not in given:
-        given = f"{sums.OF_LENGTH.get(len(given.strip()), 'unknown')}:{given.strip()}"
+    elif ":" not in given and len(given) in sums.OF_LENGTH:
+        given = f"{sums.OF_LENGTH[len(given)]}:{given}"
+    elif ":" not in given or "://" in given:
+        raise InvalidRequestError(
+            f"{variable}.checksum is neither algorithm:hex nor the http, https or file URL of a SUMS file alone.",
+            node=node,
+            hint="Write it as sha256:0123…, or as https://host/SHA256SUMS.",
+        )
     try:
         return str(Checksum(given))
     except BareMetalError as exc:
