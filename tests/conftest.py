@@ -92,7 +92,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _make_certificate(folder: Path) -> tuple[Path, Path]:
+def make_certificate(folder: Path) -> tuple[Path, Path]:
     """Make a self-signed certificate for 127.0.0.1; return its file and the key's."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "baremetal-lifecycle test BMC")])
@@ -120,7 +120,7 @@ class RedfishService:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.address = f"https://127.0.0.1:{self.port}"
-        self.ca_path, key = _make_certificate(folder)
+        self.ca_path, key = make_certificate(folder)
         der = ssl.PEM_cert_to_DER_cert(self.ca_path.read_text())
         self.fingerprint = hashlib.sha256(der).hexdigest()
         passwords = folder / "htpasswd"

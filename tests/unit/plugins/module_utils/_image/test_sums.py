@@ -68,7 +68,7 @@ FORMS: list[tuple[str, str | bytes, str, str]] = [
     ("--tag, BLAKE2", f"BLAKE2b ({NAME}) = {DIGEST['blake2b']}\n", f"blake2b:{DIGEST['blake2b']}", ""),
     ("signed", CLEAR_SIGNED, SHA256, ""),
     ("before a signature", f"{OTHER}  {NAME}\n{CLEAR_SIGNED}", SHA256, ""),
-    ("several", "".join(f"{name} ({NAME}) = {DIGEST[name.lower()]}\n" for name in ("MD5", "SHA256", "SHA1")), SHA256, ""),
+    ("several", "".join(f"{name} ({NAME}) = {DIGEST[name]}\n" for name in ("md5", "sha256", "sha1")), SHA256, ""),
     ("headings", ALL_HEADINGS, f"sha512:{DIGEST['sha512']}", ""),
     ("headings, SHA-512 first", f"# SHA512 HASH\n{DIGEST['sha512']}  {NAME}\n# WHIRLPOOL HASH\n{'0' * 128}  {NAME}\n",
      f"sha512:{DIGEST['sha512']}", ""),
