@@ -22,6 +22,7 @@ import typing as t
 from pathlib import Path
 
 import bcrypt
+import hypothesis
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -29,6 +30,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+# A machine that is busy must fail no test, and what failed once is a test of its own, not a file beside the tests.
+hypothesis.settings.register_profile("project", deadline=None, database=None)
+hypothesis.settings.load_profile("project")
 
 
 def _make_importable() -> None:
@@ -86,7 +92,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _make_certificate(folder: Path) -> tuple[Path, Path]:
+def make_certificate(folder: Path) -> tuple[Path, Path]:
     """Make a self-signed certificate for 127.0.0.1; return its file and the key's."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "baremetal-lifecycle test BMC")])
@@ -114,7 +120,7 @@ class RedfishService:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.address = f"https://127.0.0.1:{self.port}"
-        self.ca_path, key = _make_certificate(folder)
+        self.ca_path, key = make_certificate(folder)
         der = ssl.PEM_cert_to_DER_cert(self.ca_path.read_text())
         self.fingerprint = hashlib.sha256(der).hexdigest()
         passwords = folder / "htpasswd"

@@ -113,12 +113,15 @@ options:
       - What to deploy.
       - C(url) (http, https or file), C(checksum) (C(sha256:HEX) or the URL of a SUMS file), C(format) (raw, qcow2 or iso),
         C(compression) (auto, none, gz, xz, zst, bz2), C(ca_path) and C(validate_certs) for https.
+      - A URL may have C(user:password@), percent-encoded. It is sent to that server alone, and shown nowhere.
+      - C(other_copies) (refuse, erase, keep) says what is done where another disk of the machine has the same image, or a config drive.
       - V(direct) needs the checksum; what is not verified is not booted.
     type: dict
   root_device:
     description:
       - Hints that exactly one disk must fit, with Ironic's keys (size in GiB, model, vendor, serial, wwn, wwn_with_extension,
         wwn_vendor_extension, name, rotational, hctl, by_path, tran) and operators.
+      - A hint that can't be read whole is refused, before anything is touched.
       - Without hints the node must have exactly one disk.
     type: dict
   config_drive:
@@ -142,6 +145,9 @@ options:
         type: str
       url:
         description: Where a finished config drive is.
+        type: str
+      checksum:
+        description: Checksum of what is at O(config_drive.url), as of O(image), C(algorithm:hex) or the URL of a SUMS file.
         type: str
   ramdisk:
     description:

@@ -31,9 +31,13 @@ import contextlib
 import traceback
 import typing as t
 
+from ._url import mask
+
 
 class BareMetalError(Exception):
     """Base of all errors that a user is told about.
+
+    No URL in it keeps its password or query.
 
     :param message: what failed, for which node, and what was seen.
     :param node: name of the node; None where no node is known yet.
@@ -52,10 +56,13 @@ class BareMetalError(Exception):
         retryable: bool | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = mask(message)
         self.node = node
-        self.hint = hint
+        self.hint = mask(hint)
         self.retryable = self.retryable_by_default if retryable is None else retryable
+
+    def __str__(self) -> str:
+        return mask(self.message)
 
     def to_result(self) -> dict[str, t.Any]:
         """Return the part of a module result that tells of this error: ``msg`` and ``error``."""
@@ -63,7 +70,7 @@ class BareMetalError(Exception):
         prefix = "" if named else f"Node {self.node}: "
         suffix = f" {self.hint}" if self.hint else ""
         return {
-            "msg": f"{prefix}{self.message}{suffix}",
+            "msg": mask(f"{prefix}{self.message}{suffix}"),
             "error": {"type": type(self).__name__, "retryable": self.retryable, "hint": self.hint},
         }
 

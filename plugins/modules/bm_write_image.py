@@ -20,6 +20,8 @@ description:
   - The first block of the image, which makes the disk bootable, is written last. Whatever ends the write, a disk that is
     written only in part is never booted.
   - A backup GPT is moved to the end of the disk.
+  - A qcow2 image of which a part is missing is refused before the disk is touched, whatever its checksum says.
+  - Other disks of the machine that hold the same image, or a config drive, are found before the write.
   - Shows its progress while it runs. The write goes on when the connection to the node breaks, and is found again.
   - An earlier writer that a killed play left behind on the node is ended first.
 author:
@@ -48,7 +50,7 @@ options:
   checksum:
     description:
       - Checksum of the file as it is fetched, as C(algorithm:hex).
-      - MD5 and SHA-1 are refused.
+      - SHA-2, SHA-3 and BLAKE2 are taken; MD5 and SHA-1 are refused.
     type: str
     required: true
   device:
@@ -85,6 +87,7 @@ options:
   timeout:
     description:
       - Seconds without a byte after which a connection counts as broken.
+      - Over each such time of waiting for the server, at least 4 KiB a second must come.
     type: int
     default: 60
   preserve:
@@ -96,6 +99,27 @@ options:
     type: list
     elements: str
     default: []
+  boot_mode:
+    description:
+      - How the machine boots. The image must have what this needs, as far as its first sectors tell.
+      - For V(uefi) an EFI system partition in a GPT, for V(bios) boot code in the first sector. Without it, nothing is asked.
+    type: str
+    choices: [uefi, bios]
+  other_disks:
+    description:
+      - Paths of the machine's other disks, which are looked at. By default all that M(baremetal.lifecycle.bm_hardware_info) lists in
+        the deploy ramdisk, and none elsewhere.
+    type: list
+    elements: str
+  other_copies:
+    description:
+      - What is done where another disk has a disk or partition identifier of this image, or a partition C(config-2). Firmware, boot
+        loader or cloud-init may take the old system or its config drive in place of the new.
+      - V(refuse) fails before anything is written. V(erase) zeroes the first and the last MiB of such a disk, once the image
+        is written and verified. V(keep) only tells.
+    type: str
+    choices: [refuse, erase, keep]
+    default: refuse
   progress_path:
     description:
       - File on the node that tells the progress as JSON, replaced about once a second.
@@ -181,6 +205,27 @@ preserved:
   type: list
   elements: str
   sample: [data]
+before:
+  description:
+    - What the disk held before. C(table) is V(gpt), V(mbr) or none, with its C(guid) (for an MBR its signature) and the C(size) of
+      the disk.
+    - Each of C(partitions) has C(number), C(start), C(size), C(type), C(name), C(guid), and C(filesystem), C(label) and C(uuid) of
+      what is in it. A disk without a table has the last three itself.
+  returned: success
+  type: dict
+  sample: {"table": "gpt", "guid": "5f0c8a36-0d8c-4d0a-9d43-3f1f7a3b1c11", "size": 480103981056, "partitions": []}
+other_copies:
+  description: Other disks that have something of the image, C(device), C(has), and whether it was C(erased).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"device": "/dev/sdb", "has": ["a partition config-2"], "erased": true}]
+other_esps:
+  description: Other disks that have an EFI system partition.
+  returned: success
+  type: list
+  elements: str
+  sample: [/dev/sdb]
 verified:
   description: That the disk was read back and holds the image.
   returned: when written
@@ -261,6 +306,9 @@ ARGUMENT_SPEC = {
     "retries": {"type": "int", "default": 5},
     "timeout": {"type": "int", "default": 60},
     "preserve": {"type": "list", "elements": "str", "default": []},
+    "boot_mode": {"type": "str", "choices": ["uefi", "bios"]},
+    "other_disks": {"type": "list", "elements": "str"},
+    "other_copies": {"type": "str", "choices": ["refuse", "erase", "keep"], "default": "refuse"},
     "progress_path": {"type": "path"},
     "reservation": {"type": "dict"},
     "time_limit": {"type": "int", "default": 3600},
@@ -270,12 +318,17 @@ ARGUMENT_SPEC = {
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    own = ("url", "checksum", "device", "format", "compression", "progress_path")
-    preserve = tuple(module.params["preserve"])
+    own = ("url", "checksum", "device", "format", "compression", "progress_path", "boot_mode", "other_copies")
+    preserve, others = tuple(module.params["preserve"]), module.params["other_disks"]
     source = SourceOptions(
         **{name: module.params[name] for name in ("ca_path", "validate_certs", "retries", "timeout")}
     )
-    request = ImageRequest(source=source, preserve=preserve, **{name: module.params[name] for name in own})
+    request = ImageRequest(
+        source=source,
+        preserve=preserve,
+        other_disks=None if others is None else tuple(others),
+        **{name: module.params[name] for name in own},
+    )
     run(module, lambda: write_image(request, check_mode=module.check_mode))
 
 

@@ -63,9 +63,14 @@ class CoreStep:
 def _begin_write_image(ramdisk: Ramdisk, step: Result) -> Start:
     found = ramdisk.run("bm_hardware_info", devices=ramdisk.params["devices"])
     chosen = ramdisk.choose_root_device(found["disks"], found["hardware"])
-    preserve = ramdisk.params["preserve_partitions"] or []
+    own = {
+        "device": chosen["device"],
+        "preserve": ramdisk.params["preserve_partitions"] or [],
+        "boot_mode": ramdisk.params["boot_mode"],
+        "other_disks": [disk["name"] for disk in found["disks"] if disk["name"] != chosen["disk"]["name"]],
+    }
     image = {key: value for key, value in step["image"].items() if value is not None}
-    return Start(jobs.WRITE_IMAGE, {"device": chosen["device"], "preserve": preserve, **image})
+    return Start(jobs.WRITE_IMAGE, {**own, **image})
 
 
 def _finish_write_image(ramdisk: Ramdisk, step: Result, found: Result) -> Result:

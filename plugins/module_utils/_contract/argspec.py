@@ -34,6 +34,7 @@ CONFIG_DRIVE_SPEC: Spec = {
     "vendor_data": {"type": "dict"},
     "iso": {"type": "str", "no_log": True},
     "url": {"type": "str"},
+    "checksum": {"type": "str"},
 }
 
 NODE_SPEC: Spec = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 import typing as t
 
 try:
@@ -22,7 +23,15 @@ from .._dependency import require
 from .._errors import InvalidRequestError
 from .schema import HOST_VARIABLES
 
-_SECRET = ("password", "kg_key", "user_data", "vendor_data", "meta_data", "iso")
+_SECRET = {
+    *("password", "kg_key", "username", "address", "verify", "bm_config_drive", "bm_store", "url", "root", "iso"),
+    *("checksum", "args", "kernel_args"),
+}
+"""Parts of a host variable's name below which no value is quoted: secrets, and what may have one in it."""
+_LONGEST = 80
+"""Characters of a value that is quoted: what is longer is another thing than was meant."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
+_KINDS: dict[type, str] = {bool: "a boolean", dict: "an object", list: "an array", str: "a string", object: "a number"}
 
 
 def check(variables: t.Mapping[str, t.Any], *, node: str, only_known: bool = False) -> None:
@@ -70,16 +79,30 @@ def _message(error: t.Any) -> str:
         missing = next(key for key in error.validator_value if key not in error.instance)
         return f"The host variable {path + '.' if path else ''}{missing} is missing."
     if error.validator == "additionalProperties":
-        unknown = sorted(set(error.instance) - set(error.schema["properties"]))
-        return f"The host variable {path}.{unknown[0]} does not exist. {guess(unknown[0], error.schema['properties'])}"
-    shown = "the value" if any(part in _SECRET for part in error.absolute_path) else repr(error.instance)
+        known = error.schema["properties"]
+        unknown = min((str(key) for key in set(error.instance) - set(known)), key=str)
+        named = unknown if _NAME.fullmatch(unknown) else "(a key that is no name)"
+        return f"The host variable {path}.{named} does not exist. {guess(unknown, known)}"
+    value = error.validator_value
+    listed = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    form = error.schema.get("patternErrorMessage") if error.validator == "pattern" else None
     wants = {
         "type": "must be of type {}",
         "enum": "must be one of {}",
-        "pattern": "must match the pattern {}",
+        "pattern": f"must be {form}" if form else "must match the pattern {}",
         "exclusiveMinimum": "must be greater than {}",
         "minItems": "must have at least {} entry",
     }.get(str(error.validator), f"must satisfy {error.validator} {{}}")
-    value = error.validator_value
-    listed = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"The host variable {path} {wants.format(listed)}, but is {shown}."
+    quotes = error.validator == "type" and value == "string" and isinstance(error.instance, (int, float))
+    remedy = " Put it in quotes, or YAML makes a number or a boolean of it." if quotes else ""
+    return f"The host variable {path} {wants.replace('{}', listed)}, but {_seen(error)}.{remedy}"
+
+
+def _seen(error: t.Any) -> str:
+    """Return what was found, in words: the value itself only where it can't be, or have in it, a secret."""
+    value, parts = error.instance, {str(part) for part in error.absolute_path}
+    kind = next((name for kind, name in _KINDS.items() if isinstance(value, kind)), "nothing")
+    is_whole = isinstance(value, (dict, list)) or error.schema.get("type") in ("object", "array")
+    if is_whole or parts & _SECRET or len(str(value)) > _LONGEST or "://" in str(value):
+        return f"is {kind}" if error.validator == "type" else "is not"
+    return f"is {value!r}"

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import typing as t
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from .._errors import InvalidRequestError
 from . import check as contract
@@ -20,6 +20,8 @@ from .schema import HOST_VARIABLES
 Params = t.Mapping[str, t.Any]
 
 _COMPRESSION = {".gz": "gz", ".xz": "xz", ".zst": "zst", ".bz2": "bz2"}
+_LONGEST_NAME = 200
+"""Bytes of a node's name: files are named after it, with more in the name, and a file system takes 255."""
 _DRIVER_OF_SCHEME = {
     "fake": "fake",
     "ipmi": "ipmi",
@@ -73,6 +75,7 @@ class Image:
     compression: str = "auto"
     ca_path: str | None = None
     validate_certs: bool = True
+    other_copies: str = "refuse"
 
     @property
     def real_compression(self) -> str:
@@ -178,10 +181,12 @@ def _given(value: t.Any) -> t.Any:
 
 
 def _check_name(name: str) -> None:
-    if not name or name.startswith((".", "-")) or "/" in name or not name.isprintable() or " " in name:
+    odd = not name or name.startswith((".", "-")) or "/" in name or not name.isprintable() or " " in name
+    if odd or len(name.encode()) > _LONGEST_NAME:
         raise InvalidRequestError(
-            f"'{name}' can't be the name of a node.",
-            hint="Use an inventory host name without slash or space, not starting with '.' or '-'.",
+            f"'{name[:80]}{'…' if len(name) > 80 else ''}' can't be the name of a node.",
+            hint="Use an inventory host name without slash or space, not starting with '.' or '-', of at most "
+            f"{_LONGEST_NAME} bytes.",
         )
 
 
@@ -202,9 +207,3 @@ def digest_of(value: t.Any) -> str:
     """Return ``sha256:hex`` of a JSON value, the same for the same content."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def without_secrets(url: str) -> str:
-    """Return a URL as it may be stored and shown: without user name, password, query and fragment."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))

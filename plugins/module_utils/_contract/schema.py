@@ -1,7 +1,7 @@
 """The contract of the host variables as JSON Schema (draft 2020-12): data only.
 
 ``docs/host_variables.schema.json`` is this, written out for editors. Secrets are not in the schema's
-errors: a value is never quoted from below ``bm_bmc.password`` or ``bm_config_drive``.
+errors: see ``_SECRET`` in check.py. ``patternErrorMessage`` is what editors show, too.
 """
 
 # Copyright: baremetal.lifecycle contributors
@@ -37,14 +37,37 @@ def _seconds(title: str) -> Schema:
     return {"type": "number", "exclusiveMinimum": 0, "description": f"{title}, in seconds"}
 
 
-_HTTP_URL = {"pattern": "^(https?|file)://"}
+_PLACE = (  # of an http URL: a password is percent-encoded, or what follows it would be taken for the host
+    "https?://(([^\\s/?#@%]|%[0-9A-Fa-f]{2})*@)?(\\[[0-9A-Fa-f:.]+\\]|[^\\s/?#@:\\[\\]]+)(:[0-9]{1,5})?"
+    "(/[^\\s?#]*(\\?[^\\s#]*)?(#\\S*)?)?"
+)
+_ENCODED = "with @ : / ? # % of a password written as %40 %3A %2F %3F %23 %25"
+_HTTP_URL = {
+    "pattern": f"^({_PLACE}|file://(localhost)?/[^\\n]+)(?!\\n)$",
+    "patternErrorMessage": f"an http, https or file URL, {_ENCODED}",
+}
+_CHECKSUM = {
+    "pattern": f"^({_PLACE}|file://(localhost)?/[^\\n]+|([A-Za-z0-9_-]+:)?[0-9A-Fa-f]+)(?!\\n)$",
+    "patternErrorMessage": "algorithm:hex, such as sha256:0123…, or the http, https or file URL of a SUMS file alone, "
+    f"{_ENCODED}",
+}
 _MAC = {"pattern": "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?!\\n)$"}
 _SHA256 = "^sha256:[0-9a-fA-F]{64}$"
 _BOOT_URL = "^http://[A-Za-z0-9_.~:/%+@\\[\\]-]+(?!\\n)$"
 _PREFIX = "^[0-9.]+/[0-9]{1,2}(?!\\n)$"
 _ADDRESS = "^[0-9A-Fa-f.:]+(?!\\n)$"
 _KG_KEY = "^([0-9A-Fa-f]{2}){1,20}(?!\\n)$"
-_HINT: Schema = {"type": ["string", "integer", "number", "boolean"]}
+_TEXT_HINT = "text; or s== s!= s< s<= s> s>= <in> <all-in> and a text; or <or> one <or> other"
+_HINTS = {
+    "size": {
+        "type": ["string", "integer"],
+        "description": "GiB; or = == != < <= > >= and GiB; or <or> 480 <or> 960; or <range-in> [ 480 960 ]",
+    },
+    "rotational": {
+        "type": ["boolean", "string", "integer"],
+        "description": "true, t, on, y, yes, 1; or false, f, off, n, no, 0",
+    },
+}
 
 BMC = _object(
     {
@@ -83,10 +106,14 @@ BMC = _object(
 IMAGE = _object(
     {
         "url": _string("Where the image is", **_HTTP_URL),
-        "checksum": _string("algorithm:hex (sha256, sha512 …), or the URL of a SUMS file", minLength=8),
+        "checksum": _string("algorithm:hex (sha256, sha512 …), or the URL of a SUMS file", minLength=8, **_CHECKSUM),
         "format": _string("What the image is, uncompressed", enum=["raw", "qcow2", "iso"]),
         "compression": _string("auto goes by the URL's suffix", enum=["auto", "none", "gz", "xz", "zst", "bz2"]),
         "ca_path": _string("CA file for an https URL, on the node that fetches"),
+        "other_copies": _string(
+            "What to do where another disk has the same image or a config drive; default refuse",
+            enum=["refuse", "erase", "keep"],
+        ),
         "validate_certs": _boolean("Verify the certificate of an https URL"),
     },
     required=("url",),
@@ -95,7 +122,7 @@ IMAGE = _object(
 
 ROOT_DEVICE = _object(
     {
-        key: _HINT
+        key: _HINTS.get(key) or _string(_TEXT_HINT)
         for key in (
             "size", "model", "vendor", "serial", "wwn", "wwn_with_extension", "wwn_vendor_extension",
             "name", "rotational", "hctl", "by_path", "tran",
@@ -112,6 +139,7 @@ CONFIG_DRIVE = _object(
         "vendor_data": {"type": "object", "description": "OpenStack vendor_data.json"},
         "iso": _string("A finished config drive, base64 (gzip allowed)"),
         "url": _string("Where a finished config drive is", **_HTTP_URL),
+        "checksum": _string("Checksum of what is at url: algorithm:hex, or the URL of a SUMS file", **_CHECKSUM),
     },
     title="What cloud-init finds on the config drive",
 )

@@ -10,9 +10,6 @@ Layout: OpenStack's config drive v2, ``openstack/latest/*.json``, on ISO 9660 wi
 
 from __future__ import annotations
 
-import base64
-import binascii
-import gzip
 import json
 import typing as t
 import uuid
@@ -20,38 +17,40 @@ import uuid
 from .._boot.iso import make_iso
 from .._contract.node import Node
 from .._errors import InvalidRequestError
+from .._inband.config_drive.config_content import LABEL, MAX_SIZE, decode_content, unpack
+from .._inband.write.checksum import Checksum
+from .checksums import resolve
 from .fetch import fetch
-
-LABEL = "config-2"
-SIZE_LIMIT = 64 * 1024 * 1024
-"""Bytes; the size of the partition, as in Ironic."""
 
 
 def build(node: Node) -> bytes | None:
     """Return the config drive of a node as a file system image, None if it has none.
 
-    :raises InvalidRequestError: what was given finished is no file system image, or too large.
-    :raises ImageError: the URL of a finished one can't be fetched.
+    :raises InvalidRequestError: what was given finished is no whole file system image that cloud-init would find.
+    :raises ImageError: the URL of a finished one can't be fetched whole, or has another checksum.
     """
     source = node.config_drive
     if not source:
         return None
-    if "iso" in source:
-        content = _decode(source["iso"], node.name)
-    elif "url" in source:
-        content = _unzip(fetch(source["url"], limit=SIZE_LIMIT, node=node.name))
-    else:
-        content = make_iso(_files(source, node.name), LABEL)
-    if content[32769:32774] != b"CD001" and content[510:512] != b"\x55\xaa":
-        raise InvalidRequestError(
-            "The finished config drive is neither ISO 9660 nor VFAT.", node=node.name, hint="Correct bm_config_drive."
-        )
-    if len(content) > SIZE_LIMIT:
-        raise InvalidRequestError(
-            f"The config drive has {len(content)} bytes; at most {SIZE_LIMIT} fit.",
-            node=node.name,
-            hint="Make user_data smaller.",
-        )
+    try:
+        if "iso" in source:
+            return decode_content(source["iso"])
+        if "url" in source:
+            return unpack(_fetch(source, node.name))
+        return unpack(make_iso(_files(source, node.name), LABEL))
+    except InvalidRequestError as exc:
+        exc.node, exc.hint = node.name, f"Correct bm_config_drive. {exc.hint}"
+        raise
+
+
+def _fetch(source: t.Mapping[str, t.Any], node: str) -> bytes:
+    url, declared = source["url"], source.get("checksum")
+    wanted = Checksum(resolve(declared, url=url, variable="bm_config_drive", node=node)) if declared else None
+    content = fetch(url, limit=MAX_SIZE, node=node, what="config drive")
+    if wanted:
+        for dummy in wanted.tee([content]):
+            pass
+        wanted.check(url, "config drive")
     return content
 
 
@@ -65,16 +64,3 @@ def _files(source: t.Mapping[str, t.Any], node: str) -> dict[str, bytes]:
         if key in source:
             files[f"{key}.json"] = json.dumps(source[key])
     return {f"openstack/latest/{name}": content.encode() for name, content in files.items()}
-
-
-def _decode(text: str, node: str) -> bytes:
-    try:
-        return _unzip(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError, OSError) as exc:
-        raise InvalidRequestError(
-            f"bm_config_drive.iso is not base64: {exc}.", node=node, hint="Encode the image with base64."
-        ) from exc
-
-
-def _unzip(content: bytes) -> bytes:
-    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content

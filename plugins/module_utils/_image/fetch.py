@@ -1,4 +1,4 @@
-"""Small fetches by the controller, over HTTP, HTTPS or from a file: bounded in size and time."""
+"""Fetches by the controller, over HTTP, HTTPS or from a file, by the rules of those in the ramdisk; bounded in all."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -6,68 +6,80 @@
 
 from __future__ import annotations
 
-import http.client
-import ssl
+import contextlib
 import typing as t
-import urllib.error
-import urllib.request
 
-from .._errors import ImageError
+from .._errors import BareMetalError, ImageError
+from .._inband.write.source import Source, SourceOptions, open_source
 
-TIMEOUT = 30
-"""Seconds without an answer."""
-
-
-def _context(ca_path: str | None, validate_certs: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_path)
-    if not validate_certs:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+_TIMEOUT = 30
+"""Seconds without a byte."""
+_SECONDS = 120
+"""Limit for the whole of a small fetch."""
+_RETRIES = 1
 
 
-def open_url(
-    url: str,
-    *,
-    node: str,
-    headers: t.Mapping[str, str] | None = None,
-    ca_path: str | None = None,
-    validate_certs: bool = True,
-) -> t.Any:
-    """Open a URL for reading.
-
-    :raises ImageError: naming the URL and the cause; retryable where the server is away.
-    """
-    try:
-        request = urllib.request.Request(url, headers=dict(headers or {}))
-        https = urllib.request.HTTPSHandler(context=_context(ca_path, validate_certs))
-        return urllib.request.build_opener(https).open(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as exc:
-        hint = "Correct the URL, or put the file there." if exc.code == 404 else "Look at the server's log."
-        raise ImageError(
-            f"{url} answers {exc.code} {exc.reason}.", node=node, hint=hint, retryable=exc.code >= 500
-        ) from exc
-    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as exc:
-        reason = getattr(exc, "reason", exc)
-        raise ImageError(
-            f"{url} can't be fetched: {reason}.",
-            node=node,
-            hint="Check the URL, its server and, for https, its certificate.",
-            retryable=True,
-        ) from exc
-
-
-def fetch(url: str, *, limit: int, node: str, **options: t.Any) -> bytes:
-    """Return what is at a URL.
+def fetch(url: str, *, limit: int, node: str, what: str, **trust: t.Any) -> bytes:
+    """Return what is at a URL: all of it, or an error.
 
     :param limit: bytes; more is an error.
-    :raises ImageError: it can't be fetched, or is too large.
+    :param what: what it is, in messages.
+    :param trust: ``ca_path`` and ``validate_certs``.
+    :raises ImageError: it can't be fetched whole, comes too slowly, or is too large.
     """
-    with open_url(url, node=node, **options) as response:
-        try:
-            content: bytes = response.read(limit + 1)
-        except (OSError, http.client.HTTPException) as exc:
-            raise ImageError(f"{url} broke off: {exc}.", node=node, hint="Try again.", retryable=True) from exc
-    if len(content) > limit:
-        raise ImageError(f"{url} is larger than {limit} bytes.", node=node, hint="Is that the right URL?")
-    return content
+    content = bytearray()
+    for piece in stream(url, node=node, what=what, deadline=_SECONDS, **trust):
+        content += piece
+        if len(content) > limit:
+            raise ImageError(
+                f"The {what} {url} is larger than {limit} bytes.", node=node, hint="Is that the right URL?"
+            )
+    return bytes(content)
+
+
+def fetch_beginning(url: str, *, size: int, node: str, **trust: t.Any) -> bytes:
+    """Return the first ``size`` bytes of an image, or all of a smaller one.
+
+    :raises ImageError: it can't be fetched, or comes too slowly.
+    """
+    content = bytearray()
+    with contextlib.closing(stream(url, node=node, deadline=_SECONDS, first=size, **trust)) as pieces:
+        for piece in pieces:
+            content += piece
+            if len(content) >= size:
+                break
+    return bytes(content[:size])
+
+
+def get_location(url: str, *, node: str, **trust: t.Any) -> str:
+    """Return the URL that a URL leads to by redirects: itself as a rule.
+
+    :raises ImageError: it can't be fetched.
+    """
+    source = _open(url, deadline=_SECONDS, first=1, **trust)
+    with _naming(node), contextlib.closing(source.chunks()) as pieces:
+        next(pieces, b"")
+    return source.location
+
+
+def stream(url: str, *, node: str, **options: t.Any) -> t.Generator[bytes, None, None]:
+    """Yield what is at a URL.
+
+    :param options: as ``SourceOptions``.
+    :raises ImageError: naming the node, the URL and the cause; retryable where the server is away or slow.
+    """
+    with _naming(node):
+        yield from _open(url, **options).chunks()
+
+
+def _open(url: str, **options: t.Any) -> Source:
+    return open_source(url, SourceOptions(timeout=_TIMEOUT, retries=_RETRIES, **options))
+
+
+@contextlib.contextmanager
+def _naming(node: str) -> t.Iterator[None]:
+    try:
+        yield
+    except BareMetalError as exc:
+        exc.node = exc.node or node
+        raise

@@ -12,7 +12,7 @@ from .._boot.registry import boot_interface
 from .._calls.request import Request, Result, state_of
 from .._contract.argspec import NODE_SPEC, WORK_SPEC
 from .._errors import BareMetalError, BMCAuthenticationError, BMCConnectionError
-from .._image import image
+from .._image import hints, image
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
 from .._work import preparation, running, work
@@ -89,6 +89,7 @@ def _check_power(request: Request, verb: Verb, record: NodeRecord | None) -> Non
 
 def _check_deploy(request: Request, verb: Verb, record: NodeRecord | None) -> None:
     node = request.node
+    hints.parse(node.root_device, node.name)  # before anything is done for a disk that none could choose
     if cleans_first(verb, node, record):
         wanted_instance(node)  # the deployment starts in another state than this one
         needed = True

@@ -10,8 +10,9 @@ import time
 
 from .._calls.request import Request, Result
 from .._contract.argspec import NODE_SPEC
-from .._drivers.base import VirtualMediaInterface, require_virtual_media
-from .._errors import BMCError, InvalidRequestError
+from .._drivers.base import require_virtual_media
+from .._errors import InvalidRequestError
+from .._url import shown
 from .._work.single_act import check_free, hold, result_of
 
 INSERTED = "inserted"
@@ -36,15 +37,15 @@ def run(request: Request) -> Result:
     check_free(request)
     drive = require_virtual_media(request.driver)
     media = drive.get_media()
-    before, after = media and _without_account(media), url and _without_account(url)
-    changed = before != after
+    changed = (media and _without_account(media)) != (url and _without_account(url))
+    before, after = media and shown(media), url and shown(url)
     if changed and not request.check_mode:
         words = f"inserted {_file_name(after)}" if after else f"ejected {_file_name(before or '')}"
         with hold(request, "virtual media") as task:
             started = time.monotonic()
             request.report(f"virtual media: to be {words}")
             if url:
-                _insert(drive, url)
+                drive.insert_media(url)
             else:
                 drive.eject_media()
             task.note("media", words, seconds=round(time.monotonic() - started, 3))
@@ -68,17 +69,8 @@ def _url(request: Request) -> str | None:
     return str(url)
 
 
-def _insert(drive: VirtualMediaInterface, url: str) -> None:
-    """Insert media; an error, which the history keeps, does not name the account."""
-    try:
-        drive.insert_media(url)
-    except BMCError as exc:
-        exc.message = exc.message.replace(url, _without_account(url))
-        raise
-
-
 def _without_account(url: str) -> str:
-    """Return a URL without user name and password, which are not to be shown, and which BMCs leave out, too."""
+    """Return a URL without user name and password, which BMCs leave out of what they tell."""
     scheme, mark, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"

@@ -12,6 +12,7 @@ import typing as t
 
 from .._errors import InvalidRequestError, NodeLockedError, StoreError
 from .._states import states
+from .._url import mask
 from .again import carried_through
 from .database import Database
 from .record import Glance, HistoryEntry, NodeRecord
@@ -160,10 +161,7 @@ class Store:
             return NodeRecord(**connection.execute(self._sql.get, {"node": name}).mappings().one())
 
     def renew(self, names: t.Collection[str], owner: str, seconds: float) -> set[str]:
-        """Prolong for ``seconds`` the reservations that ``owner`` holds of these nodes; return the nodes it holds.
-
-        One transaction; what each reservation is for stays.
-        """
+        """Prolong ``owner``'s reservations of these nodes for ``seconds``, in one transaction; return those it holds."""
         held: set[str] = set()
         with self._database.write() as connection:
             for some in _portions(names):
@@ -203,6 +201,7 @@ class Store:
         :raises NodeLockedError: the reservation is no longer ``owner``'s; nothing is written.
         """
         values = {column: getattr(record, column) for column in SAVED}
+        values["last_error"] = record.last_error and mask(record.last_error)
         if release:
             values.update(dict.fromkeys(RESERVATION))
         with self._database.write() as connection:
@@ -282,7 +281,8 @@ class Store:
     def _add_history(self, connection: t.Any, *entries: HistoryEntry) -> None:
         if not self._was_done(connection, *entries):
             for entry in entries:
-                connection.execute(self._sql.add_history, vars(entry))
+                row = {**vars(entry), "message": entry.message and mask(entry.message)}
+                connection.execute(self._sql.add_history, row)
 
     def _was_done(self, connection: t.Any, *entries: HistoryEntry) -> bool:
         """Say whether a transaction that is tried again was committed before: its history is there then."""

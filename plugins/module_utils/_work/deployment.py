@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
-from .._contract.node import Node, digest_of, without_secrets
+from .._contract.node import Node, digest_of
 from .._errors import InvalidRequestError
 from .._image.image import resolve_checksum
 from .._states import states
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
+from .._url import shown
 from .work import Plan, check_flags, check_start, state_now
 
 REBUILD = VERBS["rebuild"]
@@ -54,7 +55,7 @@ def wanted_instance(node: Node) -> dict[str, t.Any]:
         checksum = resolve_checksum(image, node.name)
     return {
         "deploy_interface": node.deploy_interface,
-        "image_url": without_secrets(image.url) if image else None,
+        "image_url": shown(image.url) if image else None,
         "image_source": digest_of(image.url) if image else None,
         "image_checksum": checksum,
         "config_drive": digest_of(node.config_drive) if node.config_drive else None,

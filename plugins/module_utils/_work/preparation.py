@@ -217,6 +217,7 @@ def image_of(request: Request, task: Task) -> Result | None:
         "compression": image.real_compression,
         "ca_path": image.ca_path,
         "validate_certs": image.validate_certs,
+        "other_copies": image.other_copies,
     }
 
 

@@ -12,16 +12,13 @@ import typing as t
 from pathlib import Path
 
 from ..._errors import InvalidRequestError, StepError
-from ..disk.partition_table import EFI_SYSTEM, Partition, PartitionTable, read_table
+from ..disk.partition_table import BOOT_CODE_SIZE, EFI_SYSTEM, Partition, PartitionTable, read_table
 from ..hardware.hardware import is_secure_boot
 from ..write.target import MARKER, is_ramdisk
 from .efibootmgr import carry_out, plan, read_entries, to_result
 from .esp import Loader, find_loader, find_unsigned
 
 DEFAULT_LABEL = "baremetal"
-
-BOOT_CODE_SIZE = 440
-"""Bytes of the first sector that hold the program which BIOS firmware starts."""
 
 _EFIVARS = Path("/sys/firmware/efi/efivars")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
 import zlib
 
 from ..._errors import InvalidRequestError
@@ -22,13 +23,20 @@ _ISO_SECTOR = 2048
 
 
 def decode_content(content: str) -> bytes:
-    """Return the image: decoded, decompressed if it is gzip (the form that Ironic takes), and judged."""
+    """Return the image: decoded from base64, then as ``unpack``."""
     try:
-        image = base64.b64decode("".join(content.split()), validate=True)
+        packed = base64.b64decode("".join(content.split()), validate=True)
     except (binascii.Error, ValueError) as exc:
         raise InvalidRequestError(f"The config drive is not valid base64: {exc}.", hint="Encode the image.") from exc
-    if image.startswith(b"\x1f\x8b"):
-        image = _gunzip(image)
+    return unpack(packed)
+
+
+def unpack(packed: bytes) -> bytes:
+    """Return the image: decompressed if it is gzip (the form that Ironic takes), and judged.
+
+    :raises InvalidRequestError: damaged, cut off, too large, or nothing that cloud-init would find.
+    """
+    image = _gunzip(packed) if packed.startswith(b"\x1f\x8b") else packed
     if len(image) > MAX_SIZE:
         raise InvalidRequestError(
             f"The config drive is larger than {MAX_SIZE // _MIB} MiB.",
@@ -42,19 +50,45 @@ def decode_content(content: str) -> bytes:
             else "The config drive is neither an ISO 9660 nor a FAT file system.",
             hint=f"Build it with the volume label {LABEL}.",
         )
+    _check_whole(image)
     return image
 
 
-def _gunzip(image: bytes) -> bytes:
-    stream = zlib.decompressobj(31)
-    try:
-        # One byte over the limit tells that it is exceeded, however much the stream would expand to.
-        out = stream.decompress(image, MAX_SIZE + 1)
-    except zlib.error as exc:
-        raise InvalidRequestError(f"The config drive is damaged gzip: {exc}.", hint="Build it again.") from exc
-    if not stream.eof and len(out) <= MAX_SIZE:
-        raise InvalidRequestError("The config drive is truncated gzip.", hint="Build it again.")
+def _gunzip(packed: bytes) -> bytes:
+    """Decompress; streams one behind another are one content, as gzip has it, and zeroes behind it are padding."""
+    out, rest = b"", packed
+    while rest:
+        stream = zlib.decompressobj(31)
+        try:
+            # One byte over the limit tells that it is exceeded, however much the stream would expand to.
+            out += stream.decompress(rest, MAX_SIZE + 1 - len(out))
+        except zlib.error as exc:
+            raise InvalidRequestError(f"The config drive is damaged gzip: {exc}.", hint="Build it again.") from exc
+        if len(out) > MAX_SIZE:
+            return out
+        if not stream.eof:
+            raise InvalidRequestError("The config drive is truncated gzip.", hint="Build it again.")
+        rest = stream.unused_data.lstrip(b"\0")
     return out
+
+
+def _check_whole(image: bytes) -> None:
+    """Compare the image's length with the size that its file system says it has.
+
+    :raises InvalidRequestError: it is shorter.
+    """
+    if image[_ISO_DESCRIPTOR + 1 : _ISO_DESCRIPTOR + 6] == b"CD001":
+        # ECMA-119, 8.4.8 and 8.4.12
+        blocks, block = struct.unpack_from("<I44xH", image, _ISO_DESCRIPTOR + 80)
+    else:
+        # Microsoft's FAT specification, "BPB": bytes a sector; sectors, in 16 bits or in 32
+        block, few, many = struct.unpack_from("<11xH6xH11xI", image)
+        blocks = few or many
+    if not blocks * block or blocks * block > len(image):
+        raise InvalidRequestError(
+            f"The config drive is truncated: it has {len(image)} bytes, its file system has {blocks * block}.",
+            hint="Build it again, or publish the whole of it.",
+        )
 
 
 def read_label(image: bytes) -> str:

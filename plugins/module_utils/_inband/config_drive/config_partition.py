@@ -10,14 +10,12 @@ import struct
 import typing as t
 
 from ..._errors import StepError
-from ..agent.command import run_command
 from ..disk.disk import Disk
 from ..disk.partition_table import MBR_SIZE, Partition, PartitionTable
-from ..write.finish import can_edit_gpt
+from ..write.finish import can_edit_gpt, edit_gpt
 from .config_content import LABEL, read_label
 
 _MIB = 1024 * 1024
-_SGDISK_SECONDS = 60
 _MBR_ENTRIES = 446
 _MBR_TYPE_LINUX = 0x83
 _MBR_CHS_UNUSED = b"\xfe\xff\xff"
@@ -96,11 +94,8 @@ def create_partition(disk: Disk, table: PartitionTable, place: Place) -> None:
         )
     first = place.start // table.sector_size
     last = (place.start + place.size) // table.sector_size - 1
-    argv = ["sgdisk"]
-    if place.replaces:
-        argv.append(f"--delete={place.replaces}")
-    argv += [f"--new=0:{first}:{last}", f"--change-name=0:{LABEL}", "--typecode=0:8300", disk.target.path]
-    run_command(argv, timeout=_SGDISK_SECONDS)
+    delete = [f"--delete={place.replaces}"] if place.replaces else []
+    edit_gpt(disk, *delete, f"--new=0:{first}:{last}", f"--change-name=0:{LABEL}", "--typecode=0:8300")
 
 
 def _create_mbr_entry(disk: Disk, place: Place) -> None:

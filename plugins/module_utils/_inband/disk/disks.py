@@ -70,15 +70,18 @@ def _is_disk(entry: Disk) -> bool:
 
 
 def describe(disk: Disk, udev: Properties, by_path: str | None) -> Disk:
-    """Return one disk in the words of root device hints; absent properties are None."""
+    """Return one disk in the words of root device hints; absent properties are None.
+
+    What udev calls ID_… of a disk, it calls DM_… of a multipath device.
+    """
     return {
         "name": disk["path"],
         "by_path": by_path,
         "size_bytes": int(disk["size"] or 0),
         "model": _clean(disk["model"]) or _clean(udev.get("ID_MODEL")),
         "vendor": _clean(disk["vendor"]) or _clean(udev.get("ID_VENDOR")),
-        "serial": _clean(disk["serial"]) or _clean(udev.get("ID_SERIAL_SHORT")),
-        "wwn": udev.get("ID_WWN") or _clean(disk["wwn"]),
+        "serial": _clean(disk["serial"]) or _clean(udev.get("ID_SERIAL_SHORT") or udev.get("DM_SERIAL")),
+        "wwn": udev.get("ID_WWN") or udev.get("DM_WWN") or _clean(disk["wwn"]),
         "wwn_with_extension": udev.get("ID_WWN_WITH_EXTENSION"),
         "wwn_vendor_extension": udev.get("ID_WWN_VENDOR_EXTENSION"),
         "rotational": _to_bool(disk["rota"]),

@@ -18,6 +18,8 @@ Reader = t.Callable[[int, int], bytes]
 EFI_SYSTEM = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 
 MBR_SIZE = 512
+#: Bytes of the first sector that hold the program which BIOS firmware starts.
+BOOT_CODE_SIZE = 440
 _SECTOR_SIZES = (512, 4096)
 _MBR_SIGNATURE = b"\x55\xaa"
 _MBR_TYPE_GPT = 0xEE
@@ -42,7 +44,10 @@ class Partition:
 
 @dataclass(frozen=True)
 class PartitionTable:
-    """What a disk or image says about itself; offsets in bytes, ``last_usable`` is the first byte behind."""
+    """What a disk or image says about itself; offsets in bytes, ``last_usable`` is the first byte behind.
+
+    ``guid``: of the disk, for an MBR its signature in hexadecimal digits.
+    """
 
     kind: str
     sector_size: int
@@ -50,11 +55,28 @@ class PartitionTable:
     first_usable: int = 0
     last_usable: int = 0
     backup_header: int = 0
+    guid: str = ""
 
     @property
     def content_end(self) -> int:
         """Where the last partition ends, in bytes."""
         return max((partition.end for partition in self.partitions), default=0)
+
+    def find_flaw(self) -> str:
+        """Return in words why no partitioning tool would take the table; empty where nothing is wrong with it.
+
+        Of an MBR nothing is said: a hybrid one may overlap.
+        """
+        behind = None
+        for partition in sorted(self.partitions if self.kind == "gpt" else (), key=lambda entry: entry.start):
+            if partition.end <= partition.start:
+                return f"partition {partition.number} ends before it begins"
+            if partition.start < self.first_usable:
+                return f"partition {partition.number} begins in the partition table itself"
+            if behind and partition.start < behind.end:
+                return f"partitions {behind.number} and {partition.number} overlap"
+            behind = partition
+        return ""
 
     @property
     def extent(self) -> int:
@@ -90,7 +112,13 @@ def read_gpt(read: Reader, sector_size: int, offset: int) -> PartitionTable | No
         return None
     partitions = tuple(_read_gpt_entries(entries, entry_size, sector_size))
     return PartitionTable(
-        "gpt", sector_size, partitions, first * sector_size, (last + 1) * sector_size, other * sector_size
+        "gpt",
+        sector_size,
+        partitions,
+        first * sector_size,
+        (last + 1) * sector_size,
+        other * sector_size,
+        str(uuid.UUID(bytes_le=header[9])),
     )
 
 
@@ -131,4 +159,6 @@ def _read_mbr(read: Reader) -> PartitionTable | None:
             return None
         if kind and start and count:
             partitions.append(Partition(number, start * MBR_SIZE, (start + count) * MBR_SIZE, f"0x{kind:02x}"))
-    return PartitionTable("mbr", MBR_SIZE, tuple(partitions)) if partitions else None
+    signature = sector[440:444][::-1].hex()
+    guid = signature if any(sector[440:444]) else ""
+    return PartitionTable("mbr", MBR_SIZE, tuple(partitions), guid=guid) if partitions else None

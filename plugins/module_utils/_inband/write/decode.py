@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import itertools
 import lzma
 import subprocess
 import typing as t
@@ -16,11 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ..._errors import ImageError
 from ..agent.command import environment, require_tools
+from .image_format import read_zstd_window
+from .memory import get_window_limit, needs_memory
 
 COMPRESSIONS = ("none", "gz", "xz", "zst", "bz2")
 
 _PIECE = 4 * 1024 * 1024
-_XZ_MEMORY = 1024 * 1024 * 1024  # an attacker's dictionary must not use up the ramdisk
+_GZIP_MAGIC = b"\x1f\x8b"
+_TRAILER_MAGIC = b"FWx0"
+_TRAILER_SIZE = 1024 * 1024
 _GZIP_WINDOW = 31  # zlib's way to say: gzip header, largest window
 
 
@@ -58,7 +63,7 @@ class _GzipDecoder:
 
 
 def _new_xz() -> _Decoder:
-    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=get_window_limit())
 
 
 _NEW: dict[str, t.Callable[[], _Decoder]] = {"gz": _GzipDecoder, "xz": _new_xz, "bz2": bz2.BZ2Decompressor}
@@ -87,13 +92,16 @@ def _decode_streams(
     chunks: t.Iterable[bytes], new: t.Callable[[], _Decoder], compression: str, name: str
 ) -> t.Generator[bytes, None, None]:
     decoder = new()
-    for chunk in chunks:
+    rest = iter(chunks)
+    for chunk in rest:
         data = chunk
         while True:
             if decoder.eof:
                 data = data.lstrip(b"\0")  # padding between and behind streams is allowed by gzip and xz
                 if not data:
                     break
+                if compression == "gz" and not data.startswith(_GZIP_MAGIC[: len(data)]):
+                    return _check_trailer(itertools.chain([data], rest), compression, name)
                 decoder = new()
             with _damaged(compression, name):
                 piece = decoder.decompress(data, _PIECE)
@@ -108,15 +116,37 @@ def _decode_streams(
         )
 
 
+def _check_trailer(chunks: t.Iterable[bytes], compression: str, name: str) -> None:
+    """Take in what stands behind a gzip stream: only what OpenWrt's fwtool puts there, metadata and signatures, may.
+
+    It is part of the checksum, and not of the image.
+    """
+    trailer = b""
+    for chunk in chunks:
+        trailer += chunk
+        if len(trailer) > _TRAILER_SIZE:
+            break
+    if _TRAILER_MAGIC not in trailer or len(trailer) > _TRAILER_SIZE:
+        raise _not_valid(compression, name, "something else stands behind its end")
+
+
 @contextlib.contextmanager
 def _damaged(compression: str, name: str) -> t.Iterator[None]:
     try:
         yield
-    except (zlib.error, lzma.LZMAError, OSError, EOFError) as exc:
-        raise ImageError(
-            f"The image {name} is not valid {compression} data: {exc}.",
-            hint="Is the compression declared as the file has it? Else publish the image again.",
-        ) from exc
+    except lzma.LZMAError as exc:
+        if "Memory" in str(exc):
+            raise needs_memory(name, compression) from exc
+        raise _not_valid(compression, name, exc) from exc
+    except (zlib.error, OSError, EOFError) as exc:
+        raise _not_valid(compression, name, exc) from exc
+
+
+def _not_valid(compression: str, name: str, why: object) -> ImageError:
+    return ImageError(
+        f"The image {name} is not valid {compression} data: {why}.",
+        hint="Is the compression declared as the file has it? Else publish the image again.",
+    )
 
 
 def _decode_zstd(chunks: t.Iterable[bytes], name: str) -> t.Generator[bytes, None, None]:
@@ -125,8 +155,13 @@ def _decode_zstd(chunks: t.Iterable[bytes], name: str) -> t.Generator[bytes, Non
     The tool ends by itself when this process dies: its pipes break.
     """
     require_tools("zstd")
+    rest = iter(chunks)
+    head = next(rest, b"")
+    window, limit = read_zstd_window(head), get_window_limit()
+    if window > limit:
+        raise needs_memory(name, "zstd", window)
     process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-        ["zstd", "-dcq", "--long=31"],
+        ["zstd", "-dcq", f"--memory={limit >> 20}MB"],  # for frames that follow the first, too
         env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -136,12 +171,14 @@ def _decode_zstd(chunks: t.Iterable[bytes], name: str) -> t.Generator[bytes, Non
         raise ImageError("zstd has no pipes.")  # never so with PIPE; tells the type checker
     with process, ThreadPoolExecutor(1, thread_name_prefix="zstd") as feeder:
         try:
-            fed = feeder.submit(_feed, process.stdin, chunks)
+            fed = feeder.submit(_feed, process.stdin, itertools.chain([head], rest))
             while piece := process.stdout.read(_PIECE):
                 yield piece
             fed.result()
             said = process.stderr.read().decode("utf-8", "replace").strip()
             if process.wait():
+                if "too much memory" in said:
+                    raise needs_memory(name, "zstd")
                 raise ImageError(
                     f"The image {name} is truncated or not valid zstd data: {said}.",
                     hint="Is the compression declared as the file has it? Else publish the image again.",

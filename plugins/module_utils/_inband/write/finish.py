@@ -13,11 +13,12 @@ import typing as t
 from ..._errors import BareMetalError, StepError
 from ..agent.command import run_command, search_path
 from ..disk.disk import Disk
-from ..disk.partition_table import PartitionTable, read_gpt, read_table
+from ..disk.partition_table import MBR_SIZE, PartitionTable, read_gpt, read_table
 from .preserved import Preserved, reader
 
 _SETTLE_SECONDS = 30
 _SGDISK_SECONDS = 60
+_STATUS_AT = 446  # of the first of four entries in an MBR
 
 
 @contextlib.contextmanager
@@ -68,13 +69,29 @@ def relocate_backup_gpt(disk: Disk) -> None:
     last = disk.target.size - disk.target.size % table.sector_size - table.sector_size
     if table.backup_header == last and read_gpt(reader(disk), table.sector_size, last):
         return
-    run_command(["sgdisk", "-e", disk.target.path], timeout=_SGDISK_SECONDS)
-    disk.flush()
+    edit_gpt(disk, "-e")
     if read_gpt(reader(disk), table.sector_size, last) is None:
         raise StepError(
             f"sgdisk did not leave a valid backup GPT at the end of {disk.target.device}.",
             hint="Check the image's partition table with sgdisk -v.",
         )
+
+
+def edit_gpt(disk: Disk, *argv: str) -> None:
+    """Have sgdisk edit the GPT; the active flag of the protective MBR, which some BIOSes need, stays."""
+    before = _active(disk)
+    run_command(["sgdisk", *argv, disk.target.path], timeout=_SGDISK_SECONDS)
+    disk.flush()
+    sector = bytearray(disk.read(0, MBR_SIZE))
+    if before != _active(disk):
+        for number, status in enumerate(before):
+            sector[_STATUS_AT + 16 * number] = status
+        disk.write(0, bytes(sector))
+        disk.flush()
+
+
+def _active(disk: Disk) -> bytes:
+    return bytes(disk.read(0, MBR_SIZE))[_STATUS_AT::16][:4]
 
 
 def can_edit_gpt(disk: Disk, table: PartitionTable) -> bool:

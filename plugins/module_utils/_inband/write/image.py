@@ -15,11 +15,14 @@ from pathlib import Path
 
 from ..._errors import InvalidRequestError
 from ..agent.command import require_tools
+from ..disk.contents import describe_contents
 from ..disk.disk import open_disk
 from ..disk.partition_table import Reader
 from .checksum import Checksum
 from .decode import COMPRESSIONS, detect_compression
 from .fetch import Fetch
+from .image_format import check_bootable
+from .other_disks import REFUSE, OtherDisks, file_reader
 from .preserved import Preserved, find_preserved, reader
 from .progress import Progress, get_file_name, get_run_directory, slug
 from .qcow2 import plan_qcow2, write_qcow2
@@ -39,6 +42,9 @@ class ImageRequest:
     format: str = "raw"
     compression: str = "auto"
     preserve: tuple[str, ...] = ()
+    boot_mode: str | None = None
+    other_disks: tuple[str, ...] | None = None
+    other_copies: str = REFUSE
     progress_path: str | None = None
     source: SourceOptions = field(default_factory=SourceOptions)
 
@@ -53,7 +59,7 @@ def write_image(request: ImageRequest, *, check_mode: bool = False, marker: Path
     """
     fetch = _prepare(request)
     if check_mode:
-        return _plan(request, fetch, inspect_target(request.device, marker=marker))
+        return _plan(request, fetch, inspect_target(request.device, marker=marker), marker)
     directory = get_run_directory()
     progress_path = request.progress_path or os.path.join(directory, get_file_name(request.device))
     if not os.path.isdir(os.path.dirname(progress_path)):
@@ -61,7 +67,7 @@ def write_image(request: ImageRequest, *, check_mode: bool = False, marker: Path
     # By the real path: two names of one disk must not let two writers in.
     lock = os.path.join(directory, f"write_image-{slug(os.path.realpath(request.device))}.lock")
     with writer_lock(lock), Progress(progress_path, request.device) as progress:
-        return _write(request, fetch, inspect_target(request.device, marker=marker), progress)
+        return _write(request, fetch, inspect_target(request.device, marker=marker), progress, marker)
 
 
 def _prepare(request: ImageRequest) -> Fetch:
@@ -80,25 +86,34 @@ def _prepare(request: ImageRequest) -> Fetch:
     return fetch
 
 
-def _plan(request: ImageRequest, fetch: Fetch, target: Target) -> dict[str, t.Any]:
+def _plan(request: ImageRequest, fetch: Fetch, target: Target, marker: Path) -> dict[str, t.Any]:
     plan = plan_qcow2 if request.format == "qcow2" else plan_raw
+    others = OtherDisks(request.other_disks, target, request.other_copies, marker)
     with Path(target.path).open("rb") as file:
-        size, preserved = plan(fetch, target, _preserving(request, fetch, target, _reader(file)))
+        read = file_reader(file)
+        before = describe_contents(read, target.size, target.block_size)
+        size, preserved = plan(fetch, target, _judging(request, fetch, target, read, others))
     return {
         "changed": True,
         "device": target.device,
         "checksum": str(fetch.checksum),
         "would_write": {"url": fetch.name, "device": target.device, "bytes": size},
         "preserved": preserved.names,
+        "before": before,
+        "other_copies": others.copies,
+        "other_esps": others.with_esp,
         "diff": _diff(fetch, target),
     }
 
 
-def _write(request: ImageRequest, fetch: Fetch, target: Target, progress: Progress) -> dict[str, t.Any]:
+def _write(request: ImageRequest, fetch: Fetch, target: Target, progress: Progress, marker: Path) -> dict[str, t.Any]:
     began = time.monotonic()
     write: t.Callable[..., Written] = write_qcow2 if request.format == "qcow2" else write_raw
+    others = OtherDisks(request.other_disks, target, request.other_copies, marker)
     with open_disk(target) as disk:
-        written = write(fetch, disk, progress, _preserving(request, fetch, target, reader(disk)))
+        before = describe_contents(reader(disk), target.size, target.block_size)
+        written = write(fetch, disk, progress, _judging(request, fetch, target, reader(disk), others))
+    others.erase()
     return {
         "changed": True,
         "device": target.device,
@@ -107,6 +122,9 @@ def _write(request: ImageRequest, fetch: Fetch, target: Target, progress: Progre
         "bytes_zeroed": written.bytes_zeroed,
         "image_size": written.image_size,
         "preserved": written.preserved,
+        "before": before,
+        "other_copies": others.copies,
+        "other_esps": others.with_esp,
         "checksum": str(fetch.checksum),
         "verified": True,
         "resumed": fetch.source.resumed,
@@ -119,21 +137,17 @@ def _write(request: ImageRequest, fetch: Fetch, target: Target, progress: Progre
     }
 
 
-def _preserving(request: ImageRequest, fetch: Fetch, target: Target, read: Reader) -> Preserve:
-    def preserve(head: bytes, size: int) -> Preserved:
+def _judging(request: ImageRequest, fetch: Fetch, target: Target, read: Reader, others: OtherDisks) -> Preserve:
+    """Return what judges an image by its head and size, before the disk is touched, and finds what is preserved."""
+
+    def judge(head: bytes, size: int) -> Preserved:
+        check_bootable(head, request.boot_mode, fetch.name)
         preserved = find_preserved(read, target, request.preserve, head=head, image=fetch.name)
         preserved.check_room(fetch.name, size)
+        others.look(head, fetch.name)
         return preserved
 
-    return preserve
-
-
-def _reader(file: t.BinaryIO) -> Reader:
-    def read(offset: int, length: int) -> bytes:
-        file.seek(offset)
-        return file.read(length)
-
-    return read
+    return judge
 
 
 def _diff(fetch: Fetch, target: Target) -> dict[str, str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import typing as t
 
 from ..._errors import ImageError
-from ..disk.partition_table import PartitionTable, read_table
+from ..disk.partition_table import BOOT_CODE_SIZE, EFI_SYSTEM, PartitionTable, read_table
 from .qcow2_header import read_virtual_size
 
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 #: (name, offset, magic): what must not pass for a raw disk. A raw disk begins with a boot sector.
 _MAGICS: tuple[tuple[str, int, bytes], ...] = (
     ("qcow2", 0, b"QFI\xfb"),
@@ -27,7 +28,7 @@ _MAGICS: tuple[tuple[str, int, bytes], ...] = (
     ("luks", 0, b"LUKS\xba\xbe"),
     ("gzip", 0, b"\x1f\x8b"),
     ("xz", 0, b"\xfd7zXZ\0"),
-    ("zstd", 0, b"\x28\xb5\x2f\xfd"),
+    ("zstd", 0, _ZSTD_MAGIC),
     ("bzip2", 0, b"BZh"),
     ("zip", 0, b"PK\x03\x04"),
     ("html", 0, b"<!DOCTYPE"),
@@ -81,7 +82,32 @@ def inspect_raw(head: bytes, name: str) -> ImageFacts:
             f"The image {name} is not a bootable whole-disk image: it has {what}; nothing was written.",
             hint="Use an image with a valid GPT or MBR partition table.",
         )
+    flaw = table.find_flaw()
+    if flaw:
+        raise ImageError(
+            f"The image {name} has a damaged partition table: {flaw}; nothing was written.",
+            hint="Repair it where the image is made: sgdisk -v shows all.",
+        )
     return _to_facts(table)
+
+
+def check_bootable(head: bytes, boot_mode: str | None, name: str) -> None:
+    """Check that firmware could start the image, as far as its first sectors tell.
+
+    :param boot_mode: uefi or bios; None does not ask.
+    :raises ImageError: it could not.
+    """
+    table = read_table(lambda offset, length: head[offset : offset + length])
+    if boot_mode == "uefi" and not any(entry.type == EFI_SYSTEM for entry in (table.partitions if table else ())):
+        why, hint = "has no EFI system partition in a GPT, so UEFI firmware can't boot from it", "bios"
+    elif boot_mode == "bios" and not any(head[:BOOT_CODE_SIZE]):
+        why, hint = "has no boot code in its first sector, so BIOS firmware can't boot from it", "uefi"
+    else:
+        return
+    raise ImageError(
+        f"The image {name} {why}; nothing was written.",
+        hint=f"Use an image for this boot mode, or set bm_boot_mode: {hint}.",
+    )
 
 
 def _to_facts(table: PartitionTable) -> ImageFacts:
@@ -140,9 +166,19 @@ def too_large(name: str, needed: int, device: str, size: int, written: bool = Fa
     )
 
 
+def read_zstd_window(head: bytes) -> int:
+    """Return how many bytes the first zstd frame looks back at most; 0 if it does not tell (RFC 8878, 3.1.1.1)."""
+    if len(head) < 6 or head[:4] != _ZSTD_MAGIC:
+        return 0
+    if head[4] & 0x20:  # one segment: all of the content
+        return read_zstd_size(head)
+    base = 1 << (10 + (head[5] >> 3))
+    return base + base // 8 * (head[5] & 0x07)
+
+
 def read_zstd_size(head: bytes) -> int:
     """Return the content size that the first zstd frame declares; 0 where it declares none (RFC 8878, 3.1.1.1)."""
-    if len(head) < 18 or head[:4] != b"\x28\xb5\x2f\xfd":
+    if len(head) < 18 or head[:4] != _ZSTD_MAGIC:
         return 0
     descriptor = head[4]
     single_segment = bool(descriptor & 0x20)

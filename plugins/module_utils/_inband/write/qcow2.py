@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import tempfile
 import time
 import typing as t
-from pathlib import Path
 
 from ..._errors import ImageError
 from ..disk.disk import BLOCK, Disk
@@ -20,9 +18,11 @@ from ..disk.mounts import get_filesystem_type
 from .fetch import Fetch
 from .finish import finish, sealed
 from .image_format import ImageFacts, check_fit, check_whole, inspect_qcow2, inspect_raw
+from .memory import get_free_memory
 from .preserved import Preserved
 from .progress import Progress
-from .qemu_img import Window, check_info, compare, convert
+from .qcow2_tables import check_tables
+from .qemu_img import Window, check_consistency, check_info, compare, convert
 from .raw import Preserve, Written, write_head
 from .readahead import Pipeline
 from .target import Target
@@ -30,8 +30,6 @@ from .verify import gather
 
 _IN_MEMORY = ("tmpfs", "ramfs", "rootfs")
 _DIRECT_ALIGNMENT = 4096
-_RESERVE = 128 * 1024 * 1024  # memory that the ramdisk needs itself
-_MEM_AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB", re.MULTILINE)
 
 
 def plan_qcow2(fetch: Fetch, target: Target, _preserve: Preserve) -> tuple[int, Preserved]:
@@ -69,12 +67,14 @@ def write_qcow2(fetch: Fetch, disk: Disk, progress: Progress, preserve: Preserve
         size = _download(fetch, disk.target, file, progress)
         fetch.checksum.check(fetch.name)
         path = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+        check_tables(file.fileno(), fetch.name)
         check_info(path, size, fetch.name)
-        head = _read_head(path, size)
+        check_consistency(path, fetch.name)
+        head = _read_head(path, size, fetch.name)
         content = inspect_raw(head, f"{fetch.name} (its content)")
         check_whole(content, fetch.name, size)
         _check_fit(fetch, disk.target, content)
-        source = Window("qcow2", path, len(head), size - len(head))
+        source = Window("qcow2", path, len(head), size - len(head), name=fetch.name)
         preserved = preserve(head, size)
         with sealed(disk, preserved):
             written = _convert(source, disk, progress, began)
@@ -123,8 +123,7 @@ def _get_free_space(directory: str) -> int:
     free = status.f_bavail * status.f_frsize
     if get_filesystem_type(directory) not in _IN_MEMORY:
         return free
-    found = _MEM_AVAILABLE.search(Path("/proc/meminfo").read_text(encoding="ascii"))
-    memory = max(0, int(found.group(1)) * 1024 - _RESERVE) if found else free
+    memory = get_free_memory()
     return min(free, memory) if status.f_blocks else memory  # ramfs has no size
 
 
@@ -139,12 +138,12 @@ def _naming_space(name: str) -> t.Iterator[None]:
         ) from exc
 
 
-def _read_head(path: str, size: int) -> bytes:
+def _read_head(path: str, size: int, name: str) -> bytes:
     length = min(BLOCK, size)
     with tempfile.TemporaryFile(prefix="baremetal-lifecycle-") as file:
         file.truncate(length)
         target = Window("file", f"/proc/{os.getpid()}/fd/{file.fileno()}", 0, length)
-        convert(Window("qcow2", path, 0, length), target, lambda _percent: None)
+        convert(Window("qcow2", path, 0, length, name=name), target, lambda _percent: None)
         return file.read()
 
 

@@ -13,22 +13,27 @@ import subprocess
 import typing as t
 
 from ..._errors import ImageError, StepError
-from ..agent.command import command_failed, die_with_parent, environment, require_tools, run_command
+from ..agent.command import die_with_parent, environment, require_tools, run_tool
 
 #: A crafted image must not use up the ramdisk (CVE-2015-5162).
 _ADDRESS_SPACE = 2 * 1024**3
 _PERCENT = re.compile(rb"\((\d+)\.\d+/100%\)")
 _MISMATCH = re.compile(r"mismatch at offset (\d+)")
+_NAMELESS = re.compile(r"/proc/\d+/fd/\d+")  # the image's file has no name of its own
+_MESSAGE_LENGTH = 600
+_ASK_SECONDS = 600
+_LEAKED = 3  # qemu-img check: clusters that nothing uses; no harm
 
 
 class Window(t.NamedTuple):
-    """A range of a disk image, for --image-opts; ``driver`` is file, host_device or qcow2."""
+    """A range of a disk image, for --image-opts; ``driver`` is file, host_device or qcow2, ``name`` is for messages."""
 
     driver: str
     path: str
     offset: int
     size: int
     direct: bool = False
+    name: str = ""
 
     def to_options(self) -> str:
         """Return the option string; nothing in it is guessed by qemu-img."""
@@ -43,10 +48,9 @@ class Window(t.NamedTuple):
 def check_info(path: str, size: int, name: str) -> None:
     """Have qemu-img's own view of a qcow2 image agree with what was found in its header.
 
-    :raises ImageError: it does not.
+    :raises ImageError: it does not, or qemu-img can't read the image.
     """
-    argv = ["qemu-img", "info", "--output=json", "-f", "qcow2", path]
-    info = json.loads(run_command(argv, timeout=120, address_space=_ADDRESS_SPACE))
+    info = json.loads(_ask(["qemu-img", "info", "--output=json", "-f", "qcow2", path], name))
     details = info.get("format-specific", {}).get("data", {})
     outside = info.get("backing-filename") or info.get("full-backing-filename") or details.get("data-file")
     if outside or info.get("encrypted") or info.get("format") != "qcow2" or info.get("virtual-size") != size:
@@ -56,13 +60,45 @@ def check_info(path: str, size: int, name: str) -> None:
         )
 
 
+def check_consistency(path: str, name: str) -> None:
+    """Have qemu-img compare all tables of a qcow2 image with each other.
+
+    :raises ImageError: they contradict each other: data may be lost.
+    """
+    _ask(["qemu-img", "check", "-f", "qcow2", path], name, accept=(0, _LEAKED))
+
+
+def _ask(argv: list[str], name: str, accept: t.Collection[int] = (0,)) -> bytes:
+    """Run qemu-img on an image that is not on the disk yet; whatever it does not like is the image's fault."""
+    done = run_tool(argv, timeout=_ASK_SECONDS, accept=range(-256, 256), address_space=_ADDRESS_SPACE)
+    if done.returncode not in accept:
+        said = _shorten((done.stderr + b" " + done.stdout).decode("utf-8", "replace"))
+        raise ImageError(
+            f"qemu-img {argv[1]} refuses the image {name} (code {done.returncode}): {said}; nothing was written.",
+            hint="Don't trust this image; look at it with qemu-img check, or build it again.",
+        )
+    return done.stdout
+
+
+def _shorten(output: str) -> str:
+    said = " ".join(_NAMELESS.sub("the image", output).split())
+    return said[:_MESSAGE_LENGTH].rstrip(".") or "no message"
+
+
+def _failed(action: str, name: str, code: int, output: str) -> StepError:
+    return StepError(
+        f"qemu-img {action} failed with code {code} for the image {name}: {_shorten(output)}.",
+        hint="Look at the kernel's messages (dmesg) in the ramdisk; if the disk is well, build the image again.",
+    )
+
+
 def convert(source: Window, target: Window, on_percent: t.Callable[[int], None]) -> None:
     """Copy a range; zeroes are written as zeroes, because the target is not taken for empty (-n)."""
     argv = ["qemu-img", "convert", "-p", "-n", "-W", "--image-opts", "--target-image-opts"]
     argv += [source.to_options(), target.to_options()]
     code, output = _run(argv, on_percent)
     if code:
-        raise command_failed(argv, code, output)
+        raise _failed("convert", source.name, code, output)
 
 
 def compare(source: Window, target: Window, device: str, on_percent: t.Callable[[int], None]) -> None:
@@ -80,7 +116,7 @@ def compare(source: Window, target: Window, device: str, on_percent: t.Callable[
             hint="The disk or its controller is failing: look at dmesg and smartctl, or choose another disk.",
         )
     if code:
-        raise command_failed(argv, code, output)
+        raise _failed("compare", source.name, code, output)
 
 
 def _run(argv: list[str], on_percent: t.Callable[[int], None]) -> tuple[int, str]:

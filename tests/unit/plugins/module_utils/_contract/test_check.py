@@ -11,6 +11,8 @@ import typing as t
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract import check as contract
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
 
 BMC = {"address": "https://192.0.2.1"}
@@ -19,9 +21,18 @@ BAD = [
     ({"bm_bcm": {}}, "bm_bcm does not exist. Did you mean bm_bmc?"),
     ({"bm_bmc": {}}, "bm_bmc.address is missing"),
     ({}, "bm_bmc is missing"),
-    ({"bm_bmc": "https://192.0.2.1"}, "bm_bmc must be of type object, but is 'https://192.0.2.1'"),
+    ({"bm_bmc": "https://192.0.2.1"}, "bm_bmc must be of type object, but is a string"),
     ({"bm_bmc": {**BMC, "pasword": "x"}}, "bm_bmc.pasword does not exist. Did you mean password?"),
-    ({"bm_bmc": BMC, "bm_image": {"url": "ftp://x"}}, "bm_image.url must match"),
+    ({"bm_bmc": BMC, "bm_image": {"url": "ftp://x"}}, "bm_image.url must be an http, https or file URL"),
+    ({"bm_bmc": BMC, "bm_image": {"url": "http://u:p@ss@h/x"}}, "@ : / ? # % of a password written as %40"),
+    ({"bm_bmc": BMC, "bm_image": {"url": "http://u:p/ss@h/x"}}, "@ : / ? # % of a password written as %40"),
+    ({"bm_bmc": BMC, "bm_image": {"url": "http://u:p%ss@h/x"}}, "@ : / ? # % of a password written as %40"),
+    (
+        {"bm_bmc": BMC, "bm_image": {"url": "http://h/x", "checksum": "sha256:http://h/SUMS"}},
+        "bm_image.checksum must be algorithm:hex, such as sha256:0123…, or the http, https or file URL of a SUMS file",
+    ),
+    ({"bm_bmc": BMC, "bm_image": {"url": "http://h/x", "checksum": "ftp://h/SUMS"}}, "checksum must be algorithm:hex"),
+    ({"bm_bmc": BMC, "bm_config_drive": {"url": "file://x"}}, "bm_config_drive.url must be an http, https or file"),
     ({"bm_bmc": BMC, "bm_image": {"url": "http://x", "format": "rwa"}}, "must be one of raw, qcow2, iso, but is 'rwa'"),
     ({"bm_bmc": BMC, "bm_boot_mac": "52:54:00"}, "bm_boot_mac must match"),
     ({"bm_bmc": BMC, "bm_rebuild": "maybe"}, "bm_rebuild must be of type boolean, but is 'maybe'"),
@@ -42,18 +53,64 @@ def test_what_is_wrong_is_named(variables: dict[str, t.Any], expected: str) -> N
     assert message.startswith("Node node01: ")
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"bm_bmc": {**BMC, "password": 4711}},
-        {"bm_bmc": BMC, "bm_config_drive": {"user_data": 4711}},
-        {"bm_bmc": BMC, "bm_config_drive": {"iso": 4711}},
-    ],
-)
+HIDDEN = [
+    {"bm_bmc": {**BMC, "password": 4711}},
+    {"bm_bmc": {"address": 4711}},
+    {"bm_bmc": "https://admin:4711@192.0.2.1"},
+    {"bm_bmc": [{**BMC, "password": "4711"}]},
+    {"bm_config_drive": {"user_data": 4711}},
+    {"bm_config_drive": {"iso": 4711}},
+    {"bm_config_drive": "#cloud-config\npassword: 4711\n"},
+    {"bm_config_drive": ["4711"]},
+    {"bm_config_drive": {"network_data": "4711"}},
+    {"bm_config_drive": {"#cloud-config password 4711": 1}},
+    {"bm_image": {"url": "ftp://user:4711@host/image.raw"}},
+    {"bm_image": {"url": "host/image.raw?token=4711"}},
+    {"bm_image": {"url": "http://h/x", "checksum": "ftp://user:4711@host/SUMS"}},
+    {"bm_image": "http://user:4711@host/image.raw"},
+    {"bm_deploy_steps": [{"step": "x", "args": "4711"}]},
+    {"bm_deploy_steps": [{"step": "x", "args": ["4711"]}]},
+    {"bm_deploy_steps": "4711"},
+    {"bm_store": ["postgresql://user:4711@host/db"]},
+    {"bm_ramdisk": {"kernel_args": "root_password=4711;"}},
+    {"bm_boot_mode": "uefi, or with a key " + "x" * 99 + "4711"},
+]
+
+
+@pytest.mark.parametrize("variables", HIDDEN)
 def test_a_secret_is_not_quoted(variables: dict[str, t.Any]) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        contract.check(variables, node="node01")
-    assert "4711" not in caught.value.to_result()["msg"]
+        contract.check({"bm_bmc": BMC, **variables}, node="node01")
+    assert "4711" not in str(caught.value.to_result())
+    assert next(iter(variables)) in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "http://host",
+            "https://user:p%40ss@host:8443/a@b/c.raw?sig=a/b:c@d#x",
+            "http://user@[2001:db8::1]:80/x y"[:-2],
+        ),
+        *("file:///srv/my images/a.raw", "file://localhost/srv/a.raw", "http://192.0.2.1/x?q"),
+    ],
+)
+def test_urls_that_are_right(url: str) -> None:
+    image = {"url": url, "checksum": url}
+    contract.check({"bm_bmc": BMC, "bm_image": image, "bm_config_drive": {"url": url}}, node="node01")
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"), [("a" * 200, True), ("a" * 201, False), ("a" * 300, False), ("ä" * 101, False)]
+)
+def test_a_node_has_a_name_that_files_can_have(name: str, fits: bool, fake_node: t.Any) -> None:
+    if fits:
+        assert Node.from_params(fake_node.params(NODE_SPEC, name=name)).name == name
+        return
+    with pytest.raises(InvalidRequestError, match="can't be the name of a node") as caught:
+        Node.from_params(fake_node.params(NODE_SPEC, name=name))
+    assert name not in caught.value.message
 
 
 def test_unset_variables_are_fine() -> None:

@@ -200,6 +200,8 @@ class _Tools:
         image = bytearray(size)
         image[32768 : 32768 + 7] = b"\x01CD001\x01"
         image[32768 + 40 : 32768 + 72] = label.encode().ljust(32)
+        image[32768 + 80 : 32768 + 84] = (size // 2048).to_bytes(4, "little")
+        image[32768 + 128 : 32768 + 130] = (2048).to_bytes(2, "little")
         image[40960 : 40960 + len(content)] = content
         return bytes(image)
 
