@@ -73,7 +73,7 @@ BAD = [
     ("gzip of half", lambda data: compress(data[: len(data) // 2]), "is truncated: it has"),
     ("gzip, damaged", damaged, "damaged gzip"),
     ("gzip, and more", lambda data: compress(data) + b"more", "damaged gzip"),
-    ("gzip of too much", lambda data: compress(bytes(200 * MIB)), "larger than 64 MiB"),
+    ("gzip of too much", lambda data: compress(bytes(65 * MIB)), "larger than 64 MiB"),
     (
         "another label",
         lambda data: data.replace(b"config-2  ", b"cidata    ").replace(b"config-2   ", b"cidata     "),
