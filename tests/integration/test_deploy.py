@@ -92,6 +92,11 @@ def test_another_image_needs_rebuild(site: t.Any, images: Path) -> None:
     rebuilt = site.deploy(bm_image=other, bm_rebuild=True)
     assert rebuilt.code == 0, rebuilt.output
     assert site.disk().read_bytes() == (images / "other.img").read_bytes()
+    held = [entry.message for entry in site.history() if entry.event == "disk before"]
+    assert [text.partition(",")[0] for text in held] == ["40 MiB", "40 MiB"]
+    assert "no partition table" in held[0]
+    assert "gpt " in held[1]
+    assert "vfat" in held[1]
     assert transitions(site)[-6:] == ["active -> deploying", *WHOLE_WAY[-5:]]
 
 

@@ -161,7 +161,7 @@ class Store:
             return NodeRecord(**connection.execute(self._sql.get, {"node": name}).mappings().one())
 
     def renew(self, names: t.Collection[str], owner: str, seconds: float) -> set[str]:
-        """Prolong ``owner``'s reservations of these nodes for ``seconds``, in one transaction; return those it holds."""
+        """Prolong ``owner``'s reservations of these nodes for ``seconds``, in one transaction; return what it holds."""
         held: set[str] = set()
         with self._database.write() as connection:
             for some in _portions(names):

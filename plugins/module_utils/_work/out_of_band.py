@@ -16,7 +16,7 @@ from .._errors import BMCResponseError, InvalidRequestError, UnsupportedOperatio
 from .._image import image
 from .._states import states
 from .._store.record import HistoryEntry
-from . import inspection, ramdisk_boot, running, work
+from . import disk_notes, inspection, ramdisk_boot, running, work
 from .steps import RESERVED, Step
 from .task import Task
 from .waits import COMPLETE, GO_ON, POWER_OFF_LIMIT, Wait
@@ -225,6 +225,16 @@ def keep_evidence(task: Task, evidence: list[dict[str, t.Any]]) -> None:
     task.keep_evidence(str(entry.get("step")), evidence)
 
 
+def _note_disk(request: Request, task: Task) -> None:
+    """After write_image: what was on the disk before, in words, and where other disks are like it."""
+    found = request.params["step_result"]
+    if found.get("before"):
+        task.note("disk before", disk_notes.describe(found["before"]), later=True)
+    for copy in found.get("other_copies") or []:
+        done = "erased" if copy["erased"] else "left as it is"
+        task.note("other disk", f"{copy['device']} has {', '.join(copy['has'])}: {done}", later=True)
+
+
 def _keep_facts(request: Request, task: Task) -> None:
     """After an inspection in the ramdisk: keep what was found."""
     _merge_facts(request, task, in_band=request.params["step_result"])
@@ -270,6 +280,7 @@ OUT_OF_BAND: dict[str, Handler] = {
 """Core steps that the run does itself."""
 
 AFTER_IN_BAND: dict[str, Handler] = {
+    "deploy.write_image": _note_disk,
     "deploy.prepare_instance_boot": _set_instance_boot,
     "deploy.tear_down_agent": _await_power_off,
     "deploy.inspect": _keep_facts,
