@@ -126,13 +126,14 @@ def _check_format(image: Image, content: bytes, node: str) -> None:
         )
 
 
-def verify_whole(image: Image, checksum: str, node: str) -> None:
+def verify_whole(image: Image, checksum: str, node: str, *, meanwhile: t.Callable[[], object] = lambda: None) -> None:
     """Read the whole image once and compare its checksum: for media that the BMC will fetch by itself.
 
+    :param meanwhile: called again and again, since it may take long.
     :raises ImageError: it is away, broke off, or is another.
     """
     wanted = Checksum(checksum)
     trust = {"ca_path": image.ca_path, "validate_certs": image.validate_certs}
     for dummy in wanted.tee(stream(image.url, node=node, **trust)):
-        pass
+        meanwhile()
     wanted.check(image.url)

@@ -63,7 +63,7 @@ def _boot_instance_media(request: Request, task: Task) -> None:
     checksum = task.record.instance_info.get("image_checksum")
     if checksum:
         request.report("deploy: read the whole image to compare its checksum")
-        image.verify_whole(node.image, checksum, node.name)
+        image.verify_whole(node.image, checksum, node.name, meanwhile=task.renew)
     ramdisk_boot.boot_from_media(request, task, node.image.url, persistent=True)
 
 
