@@ -129,10 +129,6 @@ config_drive:
   description: File on the controller with the config drive, base64.
   returned: when needed
   type: str
-image:
-  description: The image with its checksum resolved to C(algorithm:hex).
-  returned: when needed
-  type: dict
 plan:
   description: What would be done; C(transitions), C(steps), C(bmc_calls), C(image), C(root_device).
   returned: in check mode

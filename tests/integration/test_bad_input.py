@@ -64,7 +64,7 @@ NEVER_SEEN = [
     ),
     Bad(
         "image 404",
-        ("nowhere.img answers 404", "Correct the URL"),
+        ("nowhere.img: HTTP 404", "Check its URL"),
         {"bm_image": {"url": "{url}/nowhere.img", "checksum": "sha256:" + "0" * 64}},
     ),
     Bad("not in the SUMS file", ("has no checksum of missing.img",), image("missing.img")),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -56,7 +57,9 @@ def _from_sums(sums_url: str, url: str, variable: str, node: str, trust: dict[st
             if found:
                 return found
         # A name that stays, such as latest.raw, may lead to a file that has another.
-        location = unquote(urlsplit(get_location(url, node=node, **trust)).path)
+        location = paths[0]
+        with contextlib.suppress(ImageError):  # whether the file is there is said elsewhere
+            location = unquote(urlsplit(get_location(url, node=node, **trust)).path)
         found = None if location == paths[0] else sums.find(content, location, sums_name)
     except sums.AmbiguousError as exc:
         raise ImageError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import InvalidRequestError, MissingDependencyError, RootDeviceError
+from .._errors import InvalidRequestError, RootDeviceError
 from .._image.root_device import GIB, choose, describe
 
 Facts = dict[str, t.Any]
@@ -62,7 +62,6 @@ def differences(declared: t.Mapping[str, t.Any], facts: t.Mapping[str, t.Any]) -
 
     :param declared: host variables; bm_boot_mac, bm_boot_mode, bm_properties and bm_root_device are looked at.
     :param facts: as ``merge`` returns them.
-    :raises MissingDependencyError: oslo.utils is missing, which compares the hints for the root device.
     """
     return [
         *_compare_mac(declared.get("bm_boot_mac"), facts),
@@ -102,8 +101,6 @@ def _compare_root_device(hints: t.Mapping[str, t.Any], facts: t.Mapping[str, t.A
         return
     try:
         choose(disks, hints, "")
-    except MissingDependencyError:
-        raise
     except (RootDeviceError, InvalidRequestError) as exc:
         yield _difference("bm_root_device", dict(hints), [describe(disk) for disk in disks], exc.message)
 

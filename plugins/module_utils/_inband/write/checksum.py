@@ -45,7 +45,9 @@ class Checksum:
         """
         name, dummy, expected = declared.strip().lower().rpartition(":")
         if name in _BROKEN:
-            raise InvalidRequestError(f"The checksum algorithm {name} is broken.", hint="Use sha256 or sha512.")
+            raise InvalidRequestError(
+                f"The checksum algorithm {name} is broken.", hint="Use sha256 or sha512; md5 and sha1 prove nothing."
+            )
         algorithm = algorithm_called(name)
         if algorithm not in hashlib.algorithms_available:
             raise InvalidRequestError(f"The checksum {declared!r} names no known algorithm.", hint=_EXAMPLE)

@@ -33,7 +33,8 @@ class OtherDisks:
         self._marker = marker
         self._choice = choice
         known = paths if paths is not None else _list_paths(marker)
-        self._paths = [path for path in known if os.path.realpath(path) != target.path]
+        own = {target.path, *members_of(target.path)}
+        self._paths = [path for path in known if os.path.realpath(path) not in own]
         self.copies: list[Found] = []
         self.with_esp: list[str] = []
 
@@ -116,6 +117,14 @@ def file_reader(file: t.Any) -> Reader:
         return t.cast(bytes, file.read(length))
 
     return read
+
+
+def members_of(path: str, sysfs: Path = Path("/sys/class/block")) -> t.Iterator[str]:
+    """Yield the devices that a RAID array or multipath device is made of: what is on it, is on them."""
+    folder = sysfs / os.path.basename(path) / "slaves"
+    for member in sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []:
+        yield f"/dev/{member}"
+        yield from members_of(member, sysfs)
 
 
 def _list_paths(marker: Path) -> list[str]:

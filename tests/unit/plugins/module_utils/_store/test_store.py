@@ -59,6 +59,17 @@ def test_a_record_and_its_history_survive(store: Store, url: str) -> None:
     again.close()
 
 
+def test_what_is_kept_in_words_has_no_secret_of_a_url(store: Store) -> None:
+    secret = "https://user:MARKER@host/image.raw?sig=MARKER"
+    record = store.ensure_node("node01", "fake")
+    store.reserve("node01", "me", "deploy", 60)
+    record.last_error = f"{secret} is away."
+    store.save(record, "me", HistoryEntry(node="node01", event="fail", message=f"{secret} is away."))
+    kept = store.get("node01")
+    assert kept is not None
+    assert kept.last_error == store.history("node01")[-1].message == "https://host/image.raw is away."
+
+
 def test_a_database_of_the_first_revision_is_brought_to_the_newest(url: str) -> None:
     engine = sa.create_engine(url)
     with engine.begin() as connection:

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import BareMetalError, InvalidRequestError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.image import ImageRequest, write_image
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.other_disks import members_of
 
 MIB = 1024 * 1024
 
@@ -184,3 +185,10 @@ def test_an_image_that_can_not_boot_is_refused_before_anything_is_written(
     with pytest.raises(BareMetalError, match=message):
         write_image(request)
     assert disk.read_bytes() == b"\xff" * len(image)
+
+
+def test_the_members_of_an_array_are_no_other_disks(tmp_path: Path) -> None:
+    for member in ("dm-0/slaves/md126", "md126/slaves/sda", "md126/slaves/sdb", "sdc"):
+        (tmp_path / member).mkdir(parents=True)
+    assert list(members_of("/dev/dm-0", tmp_path)) == ["/dev/md126", "/dev/sda", "/dev/sdb"]
+    assert not list(members_of("/dev/sdc", tmp_path))
