@@ -455,8 +455,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         with contextlib.suppress(OSError):
             self.wfile.write(b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"Id": "')
-            for dummy in range(fault["size"] // 65536):
+            for number in range(fault["size"] // 65536):
                 self.wfile.write(b"x" * 65536)
+                fault["sent"] = number * 65536
             self.wfile.write(b'"}')
 
     def play_deep(self, fault: Document, do: t.Callable[[], Answer]) -> None:

@@ -72,6 +72,8 @@ def _message(error: t.Any) -> str:
     if error.validator == "additionalProperties":
         unknown = sorted(set(error.instance) - set(error.schema["properties"]))
         return f"The host variable {path}.{unknown[0]} does not exist. {guess(unknown[0], error.schema['properties'])}"
+    if error.schema.get("writeOnly"):  # it may have a secret in it; what it should be, says more than a pattern
+        return f"The host variable {path} is wrong; its value is not shown. It is to be: {error.schema['description']}."
     shown = "the value" if any(part in _SECRET for part in error.absolute_path) else repr(error.instance)
     wants = {
         "type": "must be of type {}",
@@ -79,6 +81,7 @@ def _message(error: t.Any) -> str:
         "pattern": "must match the pattern {}",
         "exclusiveMinimum": "must be greater than {}",
         "minItems": "must have at least {} entry",
+        "minLength": "must not be empty",
     }.get(str(error.validator), f"must satisfy {error.validator} {{}}")
     value = error.validator_value
     listed = ", ".join(map(str, value)) if isinstance(value, list) else str(value)

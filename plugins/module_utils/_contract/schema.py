@@ -1,7 +1,7 @@
 """The contract of the host variables as JSON Schema (draft 2020-12): data only.
 
 ``docs/host_variables.schema.json`` is this, written out for editors. Secrets are not in the schema's
-errors: a value is never quoted from below ``bm_bmc.password`` or ``bm_config_drive``.
+errors: a value is never quoted from below ``bm_bmc.password`` or ``bm_config_drive``, nor one that is ``writeOnly``.
 """
 
 # Copyright: baremetal.lifecycle contributors
@@ -43,18 +43,23 @@ _SHA256 = "^sha256:[0-9a-fA-F]{64}$"
 _BOOT_URL = "^http://[A-Za-z0-9_.~:/%+@\\[\\]-]+(?!\\n)$"
 _PREFIX = "^[0-9.]+/[0-9]{1,2}(?!\\n)$"
 _ADDRESS = "^[0-9A-Fa-f.:]+(?!\\n)$"
+_BMC_ADDRESS = "^([^@]*|fake:.*)(?!\\n)$"
 _KG_KEY = "^([0-9A-Fa-f]{2}){1,20}(?!\\n)$"
 _HINT: Schema = {"type": ["string", "integer", "number", "boolean"]}
 
 BMC = _object(
     {
         "address": _string(
-            "URL or host name of the BMC; ipmi://host for IPMI, fake:///path for the fake driver", minLength=1
+            "URL or host name of the BMC, without credentials; ipmi://host for IPMI, fake:///path for the fake driver",
+            minLength=1,
+            pattern=_BMC_ADDRESS,
+            writeOnly=True,
         ),
         "username": _string("Account on the BMC"),
         "password": _string("Its password"),
         "verify": {
             "type": ["boolean", "string"],
+            "minLength": 1,
             "description": "true, false, a CA file, or sha256:<hex> of the certificate",
         },
         "system_id": _string("Which System, where the BMC has several; its @odata.id's last part"),

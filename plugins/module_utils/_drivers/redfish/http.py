@@ -199,6 +199,7 @@ def _make_context(verify: bool | str) -> ssl.SSLContext:
     if verify is False:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     elif verify is True:
+        context.load_default_certs()
         context.load_verify_locations(certs.where())
     elif os.path.isdir(verify):
         context.load_verify_locations(capath=verify)

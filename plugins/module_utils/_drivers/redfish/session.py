@@ -219,18 +219,12 @@ def value_of(item: t.Any) -> str | None:
 def split_address(bmc: BMC, node: str) -> tuple[str, str | None]:
     """Return the URL of the service and, where the address names a System, its path.
 
-    :raises InvalidRequestError: it can't be understood, or has credentials in it.
+    :raises InvalidRequestError: it can't be understood.
     """
     scheme, separator, rest = bmc.address.partition("://")
     if not separator:
         scheme, rest = "https", bmc.address
     host, slash, path = rest.partition("/")
-    if "@" in host:
-        raise InvalidRequestError(
-            "bm_bmc.address has credentials in it, which would be shown and stored.",
-            node=node,
-            hint="Set bm_bmc.username and bm_bmc.password instead.",
-        )
     scheme = {"redfish": "https", "redfish+http": "http"}.get(scheme.lower(), scheme.lower())
     url = f"{scheme}://{host}"
     try:

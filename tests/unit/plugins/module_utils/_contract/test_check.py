@@ -21,6 +21,11 @@ BAD = [
     ({}, "bm_bmc is missing"),
     ({"bm_bmc": "https://192.0.2.1"}, "bm_bmc must be of type object, but is 'https://192.0.2.1'"),
     ({"bm_bmc": {**BMC, "pasword": "x"}}, "bm_bmc.pasword does not exist. Did you mean password?"),
+    ({"bm_bmc": {**BMC, "verify": ""}}, "bm_bmc.verify must not be empty"),
+    (
+        {"bm_bmc": {"address": "https://a:4711@192.0.2.1"}},
+        "bm_bmc.address is wrong; its value is not shown. It is to be: URL or host name of the BMC, without",
+    ),
     ({"bm_bmc": BMC, "bm_image": {"url": "ftp://x"}}, "bm_image.url must match"),
     ({"bm_bmc": BMC, "bm_image": {"url": "http://x", "format": "rwa"}}, "must be one of raw, qcow2, iso, but is 'rwa'"),
     ({"bm_bmc": BMC, "bm_boot_mac": "52:54:00"}, "bm_boot_mac must match"),
@@ -46,6 +51,9 @@ def test_what_is_wrong_is_named(variables: dict[str, t.Any], expected: str) -> N
     "variables",
     [
         {"bm_bmc": {**BMC, "password": 4711}},
+        {"bm_bmc": {"address": "https://admin:4711@192.0.2.1"}},
+        {"bm_bmc": {"address": "ipmi://4711@192.0.2.1"}},
+        {"bm_bmc": {"address": 4711}},
         {"bm_bmc": BMC, "bm_config_drive": {"user_data": 4711}},
         {"bm_bmc": BMC, "bm_config_drive": {"iso": 4711}},
     ],
@@ -54,6 +62,13 @@ def test_a_secret_is_not_quoted(variables: dict[str, t.Any]) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         contract.check(variables, node="node01")
     assert "4711" not in caught.value.to_result()["msg"]
+
+
+@pytest.mark.parametrize(
+    "address", ["192.0.2.1", "https://[2001:db8::1]:8443/redfish/v1/Systems/1", "fake:///a@b/c.json"]
+)
+def test_addresses_without_credentials_are_fine(address: str) -> None:
+    contract.check({"bm_bmc": {"address": address}}, node="node01")
 
 
 def test_unset_variables_are_fine() -> None:
