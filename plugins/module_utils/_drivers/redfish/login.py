@@ -124,15 +124,22 @@ class Login:
     def close(self, exchange: Exchange) -> None:
         """Delete all sessions that were made, each in its own name. Never raises."""
         for place, token in self._sessions:
-            for number in range(1, LOG_OUT_TRIES + 1):
-                with contextlib.suppress(UnreachableError, MalformedError):
-                    answer = exchange("DELETE", place, {"X-Auth-Token": token}, None, seconds=LOG_OUT_SECONDS)
-                    if not answer.is_busy:
-                        break
-                if number < LOG_OUT_TRIES:
-                    time.sleep(PAUSE / 2 * number)
+            self._delete(exchange, place, token)
         self._sessions.clear()
         self.headers = {}
+
+    def _delete(self, exchange: Exchange, place: str, token: str) -> None:
+        seconds = min(LOG_OUT_SECONDS, self._bmc.timeout)
+        for number in range(LOG_OUT_TRIES):
+            time.sleep(PAUSE / 2 * number)
+            try:
+                if not exchange("DELETE", place, {"X-Auth-Token": token}, None, seconds=seconds).is_busy:
+                    return
+            except UnreachableError as exc:
+                if exc.kind != "connection":
+                    return
+            except MalformedError:
+                continue
 
     def _ask(self, exchange: Exchange) -> Answer:
         """Ask for a session until the BMC has time. A lost answer may leave one behind: nobody can tell which."""

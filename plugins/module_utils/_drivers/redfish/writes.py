@@ -63,15 +63,18 @@ def carry_through(
             for answer in accepted:
                 _follow(session, doing, answer, is_done, started + limits.seconds, early=limits.early)
             return not accepted
-        if _reads(is_done):
+        if _reads(is_done, error):
             return False
         told = session.retry_after
-        pause = limits.wait * min(8, 2 ** (attempt - 1)) if told is None else max(told, min(1.0, limits.wait))
-        late = time.monotonic() + pause > started + limits.seconds
-        if not error.retryable or late or (told is None and attempt >= limits.attempts):
-            raise _with_tries(error, attempt, time.monotonic() - started, told)
+        left = started + limits.seconds - time.monotonic()
+        if told is None:
+            pause, again = min(limits.wait * min(8, 2 ** (attempt - 1)), left), attempt < limits.attempts
+        else:
+            pause, again = max(told, min(1.0, limits.wait)), told <= left
+        if not (error.retryable and again and left > 0):
+            raise _with_tries(error, attempt, limits.seconds - left, told)
         time.sleep(pause)
-        if _reads(is_done):  # it was done meanwhile
+        if _reads(is_done, error):  # it was done meanwhile
             return False
 
 
@@ -108,12 +111,19 @@ def _follow(
         pause = min(pause * 1.5, LONGEST_PAUSE)
 
 
-def _reads(is_done: t.Callable[[], bool]) -> bool:
-    """Return what reading back says; no where it can't be read now."""
+def _reads(is_done: t.Callable[[], bool], error: BMCError | None = None) -> bool:
+    """Return what reading back says; no where it can't be read now.
+
+    :raises BMCError: ``error``, where the BMC is away: it has been asked more than once by then.
+    """
     try:
         return is_done()
     except BMCAuthenticationError:
         raise
+    except BMCConnectionError as away:
+        if error is not None:
+            raise error from away
+        return False
     except BMCError:
         return False
 

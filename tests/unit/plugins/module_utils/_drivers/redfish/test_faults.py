@@ -9,6 +9,7 @@ Each cell: no session is left, wrong credentials are sent once at most, nothing 
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
@@ -26,8 +27,9 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfi
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish import (
     driver as redfish_driver,
 )
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish.answers import Answer
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish.writes import Limits
-from tests.redfish import Service
+from tests.redfish import DRIVE, Service
 
 ISO = "http://192.0.2.1/boot.iso"
 PAUSE = 0.02
@@ -321,3 +323,98 @@ def test_a_good_call_asks_no_more_than_it_needs(fake_node: t.Any) -> None:
             seen[name] = len(bmc.requests) - before
             assert driver.counters.bmc_requests == seen[name]
     assert seen == wanted
+
+
+@pytest.mark.parametrize("act", ["insert", "boot device", "power on"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "reset", "times": 2},
+        {"kind": "status", "status": 503, "headers": {"Retry-After": "0"}, "times": 3},
+        {"kind": "status", "status": 404, "times": None},
+        {"kind": "status", "status": 405, "times": None},
+        {"kind": "body", "body": b"<html>", "times": None},
+        {"kind": "body", "body": [], "times": None},
+        {"kind": "body", "body": {"TaskState": 7, "Messages": 7, "PercentComplete": "all"}, "times": None},
+        {"kind": "body", "body": {"TaskState": "Pending"}, "times": None},
+        {"kind": "body", "body": b"", "status": 204, "times": None},
+    ],
+    ids=str,
+)
+def test_a_task_that_can_not_be_read_is_awaited_by_what_it_does(fake_node: t.Any, act: str, fault: Fault) -> None:
+    with Service([{"act": act, "kind": "task", "seconds": 0.5}, {"act": "task", **fault}], power="On") as bmc:
+        with connect(fake_node, bmc) as driver:
+            deploy(driver)
+        assert len(bmc.played) > 1
+        assert bmc.boots == [ISO, "disk"]
+        assert (bmc.sessions, bmc.doubles) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "120"}, 120.0),
+        ({"Retry-After": " 0 "}, 0.0),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:02:00 GMT", "Date": "Thu, 01 Jan 1970 00:00:30 GMT"}, 90.0),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:02:00 GMT"}, 0.0),
+        ({"Retry-After": "9" * 400}, 999999999.0),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "²"}, None),
+        ({"Retry-After": "Thu, 99 Jan 1970 00:02:00 GMT"}, None),
+        ({}, None),
+    ],
+)
+def test_when_to_come_back_is_said_in_seconds_or_by_the_bmcs_own_clock(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    assert Answer(503, headers).retry_after == seconds
+
+
+def test_a_lost_answer_to_the_log_in_costs_one_session_that_nobody_can_tell(fake_node: t.Any) -> None:
+    with Service([{"act": "log-in", "kind": "lost"}]) as bmc:
+        with connect(fake_node, bmc) as driver:
+            assert driver.power.get_power_state() == base.POWER_OFF
+        assert (bmc.logins, bmc.sessions) == (2, 1)  # documented: it ends by its own timeout
+
+
+def test_a_forgotten_session_is_replaced_once_and_both_are_deleted(fake_node: t.Any) -> None:
+    refusal = {"act": "validate", "kind": "status", "status": 401, "nth": 2}
+    with Service([{**refusal, "times": 1}]) as bmc:
+        with connect(fake_node, bmc) as driver:
+            for dummy in range(3):
+                driver.power.get_power_state()
+        assert (bmc.logins, bmc.peak, bmc.sessions) == (2, 2, 0)  # the first one lives, whatever the BMC has said
+    with Service([{**refusal, "times": None}]) as bmc:
+        with connect(fake_node, bmc) as driver:
+            driver.power.get_power_state()
+            for dummy in range(3):
+                with pytest.raises(errors.BMCAuthenticationError):
+                    driver.power.get_power_state()
+        assert (bmc.logins, bmc.sessions) == (2, 0)
+
+
+def test_a_driver_that_was_closed_leaves_no_session_when_it_is_used_again(fake_node: t.Any) -> None:
+    with Service() as bmc:
+        driver = connect(fake_node, bmc)
+        for dummy in range(2):
+            assert driver.virtual_media is not None
+            assert driver.virtual_media.get_media() is None
+            driver.close()
+        assert (bmc.logins, bmc.sessions) == (2, 0)
+
+
+def test_of_several_drives_the_one_that_takes_the_image_is_used_and_found_again(fake_node: t.Any) -> None:
+    with Service([{"act": "insert", "kind": "status", "status": 400, "times": None}]) as bmc:
+        second = DRIVE.replace("Cd", "Cd2")
+        bmc.tree[second] = json.loads(json.dumps(bmc.drive).replace("/Cd", "/Cd2"))
+        bmc.tree[DRIVE.rpartition("/")[0]]["Members"].append({"@odata.id": second})
+        with connect(fake_node, bmc) as driver:
+            assert driver.virtual_media is not None
+            with pytest.raises(errors.BMCResponseError, match="HTTP 400: injected fault"):
+                driver.virtual_media.insert_media(ISO)  # the second one is not there to act on: 405
+            assert [path for dummy, path, body in bmc.writes] == [f"{second}/Actions/VirtualMedia.InsertMedia"]
+        bmc.tree[second].update(Inserted=True, Image=ISO)
+        with connect(fake_node, bmc) as driver:
+            assert driver.virtual_media is not None
+            assert driver.virtual_media.get_media() == ISO
