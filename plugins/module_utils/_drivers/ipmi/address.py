@@ -14,6 +14,9 @@ from ..._errors import InvalidRequestError
 PORT = 623
 """UDP port of RMCP (section 13.1.2)."""
 
+PRIVILEGE_LEVELS = {"user": 2, "operator": 3, "administrator": 4}
+"""Requested maximum privilege level (table 13-9); without one, administrator, or operator where that is refused."""
+
 LONGEST = {"username": 16, "password": 20}
 """Bytes of user name and password (table 13-11, section 22.30)."""
 

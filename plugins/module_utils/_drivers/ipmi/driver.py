@@ -12,6 +12,7 @@ import typing as t
 from ..._contract.node import Node
 from ..._errors import BMCConnectionError, BMCResponseError, UnsupportedOperationError
 from .. import base
+from .address import check_lengths
 from .inspect import IPMIInspect
 from .session import Session
 
@@ -156,6 +157,7 @@ class IPMIDriver(base.Driver):
 
     def __init__(self, node: Node) -> None:
         super().__init__(node)
+        check_lengths(node.bmc, node.name)
         self.session = Session(node.bmc, node.name, self.counters)
         self.power = IPMIPower(self)
         self.management = IPMIManagement(self)

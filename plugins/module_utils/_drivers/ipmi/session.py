@@ -32,11 +32,8 @@ from ..._dependency import require
 from ..._errors import BMCAuthenticationError, BMCConnectionError, BMCResponseError
 from ..._wait import retry
 from ..base import Counters
-from .address import check_lengths, split_address
+from .address import PRIVILEGE_LEVELS, split_address
 from .errors import ONLY_IPMI_15, login_error, malformed, silence, too_short, translate, unreachable
-
-PRIVILEGE_LEVELS = {"user": 2, "operator": 3, "administrator": 4}
-"""Requested maximum privilege level (table 13-9); without one, administrator, or operator where that is refused."""
 
 MALFORMED = (struct.error, LookupError, ValueError, TypeError, AssertionError)
 """What pyghmi raises on an answer that is not what the specification says."""
@@ -46,7 +43,6 @@ LOOP_INTERVAL = 0.1
 
 SHA1, SHA256 = 1, 256
 """pyghmi's names of the hashes of cipher suites 3 and 17 (table 22-20)."""
-
 
 HASHES = {None: (SHA256, SHA1), 3: (SHA1,), 17: (SHA256,)}
 """What bm_bmc.cipher_suite allows, best first."""
@@ -123,7 +119,6 @@ class Session:
         self._node = node
         self._counters = counters
         self._host, self._port = split_address(bmc, node)
-        check_lengths(bmc, node)
         self._session: t.Any = None
         self._refusal: BMCAuthenticationError | None = None
         self._last_command = 0.0
