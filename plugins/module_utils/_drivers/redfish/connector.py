@@ -133,7 +133,7 @@ class Connector(SushyConnector):  # type: ignore[misc]
         self._counters.bmc_requests += 1
         body = None if data is None else json.dumps(data).encode()
         given = {**HEADERS, **({"Content-Type": "application/json"} if body is not None else {}), **headers}
-        return self._client.request(method, target, given, body, seconds)
+        return self._client.request(method, self._client.path_of(target), given, body, seconds)
 
 
 def raise_for(method: str, url: str, answer: Answer) -> None:

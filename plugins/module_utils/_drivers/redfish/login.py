@@ -138,7 +138,7 @@ class Login:
             except UnreachableError as exc:
                 if exc.kind != "connection":
                     return
-            except MalformedError:
+            except ValueError:  # MalformedError, or a place that is none
                 continue
 
     def _ask(self, exchange: Exchange) -> Answer:
@@ -173,9 +173,11 @@ class Login:
         if not token:
             raise MalformedError("a session without X-Auth-Token", tries=1)
         self.headers = {"X-Auth-Token": token}
-        with contextlib.suppress(MalformedError):
-            body = {} if answer.headers.get("Location") else answer.document()
-            place = str(answer.headers.get("Location") or body.get("@odata.id") or body.get("Id") or "")
+        place = str(answer.headers.get("Location") or "")
+        with contextlib.suppress(ValueError):
+            if not place:
+                body = answer.document()
+                place = str(body.get("@odata.id") or body.get("Id") or "")
             # Only its path: some name themselves otherwise than they are reached.
             self._sessions.append((urlsplit(urljoin(f"http://bmc{self._place}/", place)).path, token))
 

@@ -418,3 +418,35 @@ def test_of_several_drives_the_one_that_takes_the_image_is_used_and_found_again(
         with connect(fake_node, bmc) as driver:
             assert driver.virtual_media is not None
             assert driver.virtual_media.get_media() == ISO
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "https://another.name.invalid/redfish/v1/SessionService/Sessions/1",
+        "1",
+        "/redfish/v1/SessionService/Sessions/1/",
+        None,
+    ],
+)
+def test_a_session_is_deleted_wherever_it_is_said_to_be(fake_node: t.Any, place: str | None) -> None:
+    with Service() as bmc:
+        original = bmc._log_in
+
+        def log_in(body: dict[str, t.Any]) -> t.Any:
+            status, session, headers = original(body)
+            return status, session, {"X-Auth-Token": headers["X-Auth-Token"], **({"Location": place} if place else {})}
+
+        bmc._log_in = log_in  # type: ignore[method-assign]
+        with connect(fake_node, bmc) as driver:
+            driver.power.get_power_state()
+        assert (bmc.logins, bmc.sessions) == (1, 0)
+
+
+@pytest.mark.parametrize("place", ["http://[::1", "//elsewhere.invalid/x", "/a b/\u00e9"])
+def test_the_end_of_a_session_never_raises(fake_node: t.Any, place: str) -> None:
+    session = {"kind": "body", "status": 201, "body": {"@odata.id": place}, "headers": {"X-Auth-Token": "x"}}
+    with Service([{"act": "log-in", **session}]) as bmc:
+        bmc.password = "another"
+        with connect(fake_node, bmc) as driver, pytest.raises(errors.BMCAuthenticationError):  # that token is none
+            driver.power.get_power_state()
