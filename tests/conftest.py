@@ -7,10 +7,8 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import hashlib
 import importlib.util
-import ipaddress
 import json
 import signal
 import socket
@@ -24,10 +22,6 @@ from pathlib import Path
 import bcrypt
 import hypothesis
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -92,34 +86,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a self-signed certificate for 127.0.0.1; return its file and the key's."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "baremetal-lifecycle test BMC")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(address, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, private = folder / "bmc.pem", folder / "bmc.key"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return pem, private
-
-
 class RedfishService:
     """A real Redfish service: sushy-emulator with its fake systems, over TLS and with a password."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.address = f"https://127.0.0.1:{self.port}"
+        from tests.certificate import make_certificate
+
         self.ca_path, key = make_certificate(folder)
         der = ssl.PEM_cert_to_DER_cert(self.ca_path.read_text())
         self.fingerprint = hashlib.sha256(der).hexdigest()

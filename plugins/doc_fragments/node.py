@@ -31,7 +31,7 @@ options:
     suboptions:
       address:
         description:
-          - URL or host name of the BMC. Without a scheme C(https://) is meant.
+          - URL or host name of the BMC. Without a scheme C(https://) is meant. Credentials in it are refused.
           - C(ipmi://host) or C(ipmi://host:port) is a BMC that speaks IPMI 2.0 over LAN.
           - C(fake:///path/to/file.json) is a machine that is a file, see the documentation of drivers.
         type: str
@@ -46,13 +46,14 @@ options:
         description:
           - V(true) verifies the certificate against the system's CAs, V(false) does not verify it.
           - A path is a file of CA certificates; C(sha256:HEX) pins the one certificate with this digest.
+          - Nothing (an empty string) is refused.
         type: raw
         default: true
       system_id:
         description: Which System, where a BMC has several; the last part of its C(@odata.id).
         type: str
       timeout:
-        description: Limit for one request, and with IPMI for logging in, in seconds.
+        description: Limit for the whole of one request, and with IPMI for logging in, in seconds.
         type: float
         default: 60
       power_timeout:

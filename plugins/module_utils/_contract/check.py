@@ -92,6 +92,7 @@ def _message(error: t.Any) -> str:
         "pattern": f"must be {form}" if form else "must match the pattern {}",
         "exclusiveMinimum": "must be greater than {}",
         "minItems": "must have at least {} entry",
+        "minLength": "must not be empty",
     }.get(str(error.validator), f"must satisfy {error.validator} {{}}")
     quotes = error.validator == "type" and value == "string" and isinstance(error.instance, (int, float))
     remedy = " Put it in quotes, or YAML makes a number or a boolean of it." if quotes else ""
@@ -103,6 +104,6 @@ def _seen(error: t.Any) -> str:
     value, parts = error.instance, {str(part) for part in error.absolute_path}
     kind = next((name for kind, name in _KINDS.items() if isinstance(value, kind)), "nothing")
     is_whole = isinstance(value, (dict, list)) or error.schema.get("type") in ("object", "array")
-    if is_whole or parts & _SECRET or len(str(value)) > _LONGEST or "://" in str(value):
+    if is_whole or parts & _SECRET or len(str(value)) > _LONGEST or "://" in str(value) or "@" in str(value):
         return f"is {kind}" if error.validator == "type" else "is not"
     return f"is {value!r}"

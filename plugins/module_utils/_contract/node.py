@@ -193,7 +193,7 @@ def _check_name(name: str) -> None:
 def _driver_of(address: str, name: str) -> str:
     """Return the driver that the scheme of a BMC address means; without a scheme it is Redfish."""
     scheme = address.partition("://")[0] if "://" in address else "https"
-    driver = _DRIVER_OF_SCHEME.get(scheme)
+    driver = _DRIVER_OF_SCHEME.get(scheme.lower())
     if driver is None:
         raise InvalidRequestError(
             f"The scheme '{scheme}' of bm_bmc.address is unknown.",

@@ -56,6 +56,10 @@ _SHA256 = "^sha256:[0-9a-fA-F]{64}$"
 _BOOT_URL = "^http://[A-Za-z0-9_.~:/%+@\\[\\]-]+(?!\\n)$"
 _PREFIX = "^[0-9.]+/[0-9]{1,2}(?!\\n)$"
 _ADDRESS = "^[0-9A-Fa-f.:]+(?!\\n)$"
+_BMC_ADDRESS = {
+    "pattern": "^([^@]*|fake:.*)(?!\\n)$",
+    "patternErrorMessage": "a URL or host name without user and password: those are bm_bmc.username and bm_bmc.password",
+}
 _KG_KEY = "^([0-9A-Fa-f]{2}){1,20}(?!\\n)$"
 _TEXT_HINT = "text; or s== s!= s< s<= s> s>= <in> <all-in> and a text; or <or> one <or> other"
 _HINTS = {
@@ -72,12 +76,15 @@ _HINTS = {
 BMC = _object(
     {
         "address": _string(
-            "URL or host name of the BMC; ipmi://host for IPMI, fake:///path for the fake driver", minLength=1
+            "URL or host name of the BMC, without credentials; ipmi://host for IPMI, fake:///path for the fake driver",
+            minLength=1,
+            **_BMC_ADDRESS,
         ),
         "username": _string("Account on the BMC"),
         "password": _string("Its password"),
         "verify": {
             "type": ["boolean", "string"],
+            "minLength": 1,
             "description": "true, false, a CA file, or sha256:<hex> of the certificate",
         },
         "system_id": _string("Which System, where the BMC has several; its @odata.id's last part"),

@@ -84,7 +84,7 @@ class PowerInterface(abc.ABC):
             if state == POWER_ON:
                 self._counters.power_ons += 1
             self._await_power_state(state, soft=soft)
-        except (BMCTimeoutError, UnsupportedOperationError):
+        except (BMCTimeoutError, BMCResponseError, UnsupportedOperationError):
             if not soft:
                 raise
             self.set_power_state(state)
@@ -93,8 +93,10 @@ class PowerInterface(abc.ABC):
     def _await_power_state(self, state: str, *, soft: bool) -> None:
         def ask_again() -> None:
             # Some BMCs take a request and forget it, while the machine is on its way to the other state.
-            with contextlib.suppress(BMCConnectionError, BMCResponseError):  # what the state is, tells the next look
-                self.request_power_state(state, soft=False)
+            # What the state is, tells the next look; where it can't be seen, nothing is asked for.
+            with contextlib.suppress(BMCConnectionError, BMCResponseError, BMCTimeoutError):
+                if self.get_power_state() != state:
+                    self.request_power_state(state, soft=False)
 
         wait_until(
             self.get_power_state,

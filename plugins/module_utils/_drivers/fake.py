@@ -63,7 +63,28 @@ class _File:
 
         :param change: what to note in ``calls``, for an operation that changes something.
         :param asks_bmc: whether it needs the password; the ramdisk does not.
+        :raises BMCResponseError: the file says what can't be understood.
+        :raises BMCConnectionError: it can't be read or written.
         """
+        try:
+            with self._operation(name, change, asks_bmc) as machine:
+                yield machine
+        except OSError as exc:
+            raise errors.BMCConnectionError(
+                f"The fake machine {self.path} can't be read and written: {exc}.",
+                node=self.name,
+                hint="Check bm_bmc.address.",
+                retryable=False,
+            ) from exc
+        except (LookupError, ValueError, TypeError, AttributeError) as exc:
+            raise errors.BMCResponseError(
+                f"The fake machine {self.path} can't be understood: {type(exc).__name__}: {exc}.",
+                node=self.name,
+                hint="Correct or remove the file.",
+            ) from exc
+
+    @contextlib.contextmanager
+    def _operation(self, name: str, change: str | None, asks_bmc: bool) -> t.Iterator[Machine]:
         self._counters.bmc_requests += 1
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.with_suffix(".lock").open("w", encoding="utf-8") as lock:
@@ -83,15 +104,7 @@ class _File:
     def _read(self) -> Machine:
         if not self.path.exists():
             return {}
-        try:
-            machine: Machine = json.loads(self.path.read_text(encoding="utf-8"))
-        except ValueError as exc:
-            raise errors.BMCResponseError(
-                f"The fake machine {self.path} is not JSON: {exc}.",
-                node=self.name,
-                hint="Correct or remove the file.",
-            ) from exc
-        return machine
+        return t.cast("Machine", json.loads(self.path.read_text(encoding="utf-8")))
 
     def _write(self, machine: Machine) -> None:
         temporary = self.path.with_suffix(".new")

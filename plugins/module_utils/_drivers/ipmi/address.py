@@ -1,4 +1,4 @@
-"""Where a BMC that speaks IPMI is: host and UDP port out of bm_bmc.address."""
+"""Where a BMC that speaks IPMI is: host and UDP port out of bm_bmc.address; and what IPMI can carry."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -13,6 +13,26 @@ from ..._errors import InvalidRequestError
 
 PORT = 623
 """UDP port of RMCP (section 13.1.2)."""
+
+PRIVILEGE_LEVELS = {"user": 2, "operator": 3, "administrator": 4}
+"""Requested maximum privilege level (table 13-9); without one, administrator, or operator where that is refused."""
+
+LONGEST = {"username": 16, "password": 20}
+"""Bytes of user name and password (table 13-11, section 22.30)."""
+
+
+def check_lengths(bmc: BMC, node: str) -> None:
+    """Check that IPMI can carry the credentials: BMCs cut them off, and then refuse what is sent whole.
+
+    :raises InvalidRequestError: they are too long.
+    """
+    for name, longest in LONGEST.items():
+        if len((getattr(bmc, name) or "").encode()) > longest:
+            raise InvalidRequestError(
+                f"bm_bmc.{name} is longer than {longest} bytes, the most that IPMI 2.0 can carry.",
+                node=node,
+                hint="Set a shorter one in the BMC, or use Redfish; it was not tried, since accounts lock out.",
+            )
 
 
 def split_address(bmc: BMC, node: str) -> tuple[str, int]:

@@ -10,8 +10,9 @@ import contextlib
 import typing as t
 
 from ..._contract.node import Node
-from ..._errors import BMCResponseError, UnsupportedOperationError
+from ..._errors import BMCConnectionError, BMCResponseError, UnsupportedOperationError
 from .. import base
+from .address import check_lengths
 from .inspect import IPMIInspect
 from .session import Session
 
@@ -58,8 +59,9 @@ class IPMIPower(base.PowerInterface):
         control = CONTROLS[state, soft]
         try:
             self._session.command(CHASSIS, CHASSIS_CONTROL, [control], doing=f"bring the machine to '{state}'")
-        except BMCResponseError:
-            if self.get_power_state() != state:  # a refusal because it is so already is success
+        except (BMCConnectionError, BMCResponseError):
+            # A refusal because it is so already is success, and so is a lost answer to what was done.
+            if self.get_power_state() != state:
                 raise
 
 
@@ -71,9 +73,16 @@ class IPMIManagement(base.ManagementInterface):
         self._session = driver.session
 
     def get_boot_device(self) -> base.BootDevice:
-        answer = self._session.command(
-            CHASSIS, GET_BOOT_OPTIONS, [BOOT_FLAGS, 0, 0], doing="read the boot device", length=4
-        )
+        return self._read_flags() or base.BootDevice(None, False)
+
+    def _read_flags(self) -> base.BootDevice | None:
+        """Return the boot device; None where the BMC takes boot flags and can't tell them."""
+        try:
+            answer = self._session.command(
+                CHASSIS, GET_BOOT_OPTIONS, [BOOT_FLAGS, 0, 0], doing="read the boot device", length=4
+            )
+        except UnsupportedOperationError:
+            return None
         parameter, flags, device = answer[1], answer[2], answer[3]
         selector = device >> 2 & 0xF
         if parameter & INVALID or not flags & VALID or not selector:
@@ -85,21 +94,25 @@ class IPMIManagement(base.ManagementInterface):
 
     def set_boot_device(self, device: str, *, mode: str, persistent: bool = False) -> None:
         wanted = base.BootDevice(device, persistent, mode)
-        if persistent and self.get_boot_device() == wanted:
+        if persistent and self._read_flags() == wanted:
             return
         flags = VALID | (PERSISTENT if persistent else 0) | (UEFI if mode == "uefi" else 0)
-        self._set_flags(flags, SELECTORS[device], f"boot from {device}")
-        seen = self.get_boot_device()
-        if seen != wanted:
-            raise self._forgotten(wanted, seen)
+        self._write_flags(flags, SELECTORS[device], f"boot from {device}", wanted)
 
     def clear_boot_device(self) -> None:
-        if self.get_boot_device().device is None:
-            return
-        self._set_flags(0, 0, "remove the boot override")
-        seen = self.get_boot_device()
-        if seen.device is not None:
-            raise self._forgotten(base.BootDevice(None, False), seen)
+        nothing = base.BootDevice(None, False)
+        if self._read_flags() != nothing:
+            self._write_flags(0, 0, "remove the boot override", nothing)
+
+    def _write_flags(self, flags: int, selector: int, doing: str, wanted: base.BootDevice) -> None:
+        """Set the boot flags and read them back, where the BMC can tell them; twice, if it forgets them."""
+        seen: base.BootDevice | None = None
+        for dummy in range(2):
+            self._set_flags(flags, selector, doing)
+            seen = self._read_flags()
+            if seen in (wanted, None):
+                return
+        raise self._forgotten(wanted, seen)
 
     def _set_flags(self, flags: int, selector: int, doing: str) -> None:
         # Optional in the specification; without it the flags count for 60 s.
@@ -144,6 +157,7 @@ class IPMIDriver(base.Driver):
 
     def __init__(self, node: Node) -> None:
         super().__init__(node)
+        check_lengths(node.bmc, node.name)
         self.session = Session(node.bmc, node.name, self.counters)
         self.power = IPMIPower(self)
         self.management = IPMIManagement(self)

@@ -29,14 +29,11 @@ else:
 
 from ..._contract.node import BMC
 from ..._dependency import require
-from ..._errors import BMCConnectionError, BMCResponseError
+from ..._errors import BMCAuthenticationError, BMCConnectionError, BMCResponseError
 from ..._wait import retry
 from ..base import Counters
-from .address import split_address
+from .address import PRIVILEGE_LEVELS, split_address
 from .errors import ONLY_IPMI_15, login_error, malformed, silence, too_short, translate, unreachable
-
-PRIVILEGE_LEVELS = {"user": 2, "operator": 3, "administrator": 4}
-"""Requested maximum privilege level (table 13-9); without one, administrator, or operator where that is refused."""
 
 MALFORMED = (struct.error, LookupError, ValueError, TypeError, AssertionError)
 """What pyghmi raises on an answer that is not what the specification says."""
@@ -46,7 +43,6 @@ LOOP_INTERVAL = 0.1
 
 SHA1, SHA256 = 1, 256
 """pyghmi's names of the hashes of cipher suites 3 and 17 (table 22-20)."""
-
 
 HASHES = {None: (SHA256, SHA1), 3: (SHA1,), 17: (SHA256,)}
 """What bm_bmc.cipher_suite allows, best first."""
@@ -124,6 +120,7 @@ class Session:
         self._counters = counters
         self._host, self._port = split_address(bmc, node)
         self._session: t.Any = None
+        self._refusal: BMCAuthenticationError | None = None
         self._last_command = 0.0
 
     def command(
@@ -221,6 +218,8 @@ class Session:
         """
         if self._session is not None:
             return self._session
+        if self._refusal is not None:  # not sent again, whoever asks
+            raise self._refusal
         failed = f"The BMC {self._name} does not let us in"
         deadline = time.monotonic() + self._bmc.timeout
         first_wait = FIRST_WAIT
@@ -233,7 +232,9 @@ class Session:
                 return session
             reason = str(outcome.get("error") or "timeout")
             if reason != "timeout":
-                raise login_error(reason, failed, self._node)
+                error = login_error(reason, failed, self._node)
+                self._refusal = error if isinstance(error, BMCAuthenticationError) else None
+                raise error
             if time.monotonic() >= deadline:
                 raise self._silence(f"The BMC {self._name} can't be reached")
             first_wait *= 2

@@ -7,15 +7,17 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 import typing as t
 
 from ..._contract.node import Node
 from ..._errors import BMCResponseError, UnsupportedOperationError
-from ..._wait import retry, wait_until
 from .. import base
 from .inspect import RedfishInspect
+from .media import RedfishVirtualMedia
 from .quirks import Quirk, quirk_of
-from .session import Session
+from .session import Session, value_of
+from .writes import Limits, carry_through
 
 POWER_STATES = {
     "On": base.POWER_ON,
@@ -37,13 +39,11 @@ BOOT_SOURCES = {base.CDROM: "Cd", base.DISK: "Hdd", base.PXE: "Pxe"}
 BOOT_DEVICES = {"Cd": base.CDROM, "UsbCd": base.CDROM, "Hdd": base.DISK, "Pxe": base.PXE, "UefiHttp": base.HTTP}
 BOOT_MODES = {"uefi": "UEFI", "bios": "Legacy"}
 
-MEDIA_TIMEOUT = 120
-"""Seconds for a BMC to fetch boot media and report it as inserted."""
+SETTINGS = Limits(seconds=30.0)
+"""For a boot override or Secure Boot to be taken, and to be reported."""
 
-
-def _value(item: t.Any) -> str | None:
-    """Return the wire value of a sushy enumeration."""
-    return None if item is None else str(getattr(item, "value", item))
+STATE_TRIES, STATE_PAUSE = 3, 1.0
+"""How often a power state that is none of Redfish's, or null, is asked for, and after how many seconds."""
 
 
 class RedfishPower(base.PowerInterface):
@@ -54,40 +54,40 @@ class RedfishPower(base.PowerInterface):
         self._driver = driver
 
     def get_power_state(self) -> str:
-        system = self._driver.read_system("read the power state")
-        state = _value(system.power_state)
-        if state not in POWER_STATES:
-            raise BMCResponseError(
-                f"The BMC reports the power state '{state}'.", node=self._driver.node.name, hint="See its log."
-            )
-        return POWER_STATES[state]
-
-    def request_power_state(self, state: str, *, soft: bool) -> None:
-        quirk = self._driver.quirk
-        retry(
-            lambda: self._reset(state, soft),
-            on=(BMCResponseError,),
-            attempts=quirk.reset_attempts,
-            wait=quirk.reset_wait,
+        for attempt in range(STATE_TRIES):
+            if attempt:
+                time.sleep(STATE_PAUSE)
+            state = value_of(self._driver.read_system("read the power state").power_state)
+            if state in POWER_STATES:
+                return POWER_STATES[state]
+        raise BMCResponseError(
+            f"The BMC reports the power state '{state}'.",
+            node=self._driver.node.name,
+            hint="See its log.",
+            retryable=True,
         )
 
-    def _reset(self, state: str, soft: bool) -> None:
+    def request_power_state(self, state: str, *, soft: bool) -> None:
+        session, quirk, reset_type = self._driver.session, self._driver.quirk, self._reset_type(state, soft)
+        carry_through(
+            session,
+            f"reset the machine ({reset_type})",
+            lambda: session.reset(reset_type),
+            lambda: self.get_power_state() == state,  # a refusal because it is so already is success
+            Limits(quirk.reset_attempts, quirk.reset_wait, self._driver.node.bmc.power_timeout),
+        )
+
+    def _reset_type(self, state: str, soft: bool) -> str:
         with self._driver.session.translated("tell how it can be reset"):
-            allowed = {_value(item) for item in self._driver.system.get_allowed_reset_system_values()}
+            allowed = {value_of(item) for item in self._driver.system.get_allowed_reset_system_values()}
         for reset_type in RESET_TYPES[state, soft]:
             if reset_type in allowed:
-                break
-        else:
-            raise UnsupportedOperationError(
-                f"The BMC can't bring the machine to '{state}'{' softly' if soft else ''}.",
-                node=self._driver.node.name,
-                hint=f"It offers: {', '.join(sorted(filter(None, allowed)))}.",
-            )
-        try:
-            self._driver.session.reset(reset_type)
-        except BMCResponseError:
-            if self.get_power_state() != state:  # a refusal because it is so already is success
-                raise
+                return reset_type
+        raise UnsupportedOperationError(
+            f"The BMC can't bring the machine to '{state}'{' softly' if soft else ''}.",
+            node=self._driver.node.name,
+            hint=f"It offers: {', '.join(sorted(filter(None, allowed)))}.",
+        )
 
 
 class RedfishManagement(base.ManagementInterface):
@@ -112,25 +112,40 @@ class RedfishManagement(base.ManagementInterface):
         seen = self.get_boot_device()
         if seen in (wanted, dataclasses.replace(wanted, mode=None)):
             return
-        seen = self._set(wanted, with_mode=seen.mode not in (mode, None))
-        if seen.mode not in (mode, None):  # some change the mode along with the device
-            seen = self._set(wanted, with_mode=True)
-        if seen.device != device or seen.mode not in (mode, None):
-            raise self._forgotten(wanted, seen)
+        for dummy in range(2):  # some change the mode along with the device, some forget what they have taken
+            seen = self._set(wanted, with_mode=seen.mode not in (mode, None))
+            if _fits(seen, wanted):
+                return
+        raise self._forgotten(wanted, seen)
 
     def _set(self, wanted: base.BootDevice, *, with_mode: bool) -> base.BootDevice:
         """Set the override; return what the BMC then reports."""
-        self._driver.session.set_boot(
-            BOOT_SOURCES[str(wanted.device)],
-            "Continuous" if wanted.persistent else "Once",
-            BOOT_MODES[str(wanted.mode)] if with_mode else None,
+        source = BOOT_SOURCES[str(wanted.device)]
+        enabled = "Continuous" if wanted.persistent else "Once"
+        mode = BOOT_MODES[str(wanted.mode)] if with_mode else None
+        self._write(
+            f"boot from {source}",
+            lambda: self._driver.session.set_boot(source, enabled, mode),
+            lambda: _fits(self.get_boot_device(), wanted),
         )
         return self.get_boot_device()
+
+    def _write(self, doing: str, send: t.Callable[[], object], is_done: t.Callable[[], bool]) -> None:
+        """Write a setting; where the BMC has only accepted it, wait until it reports it, within the limit."""
+        deadline = time.monotonic() + SETTINGS.seconds
+        if carry_through(self._driver.session, doing, send, is_done, SETTINGS):
+            return
+        while not is_done() and time.monotonic() < deadline:
+            time.sleep(1.0)
 
     def clear_boot_device(self) -> None:
         if self.get_boot_device().device is None:
             return
-        self._driver.session.set_boot(None, "Disabled", None)
+        self._write(
+            "remove the boot override",
+            lambda: self._driver.session.set_boot(None, "Disabled", None),
+            lambda: self.get_boot_device().device is None,
+        )
         seen = self.get_boot_device()
         if seen.device is not None:
             raise self._forgotten(base.BootDevice(None, False), seen)
@@ -139,7 +154,7 @@ class RedfishManagement(base.ManagementInterface):
         doing = "read what it can boot from"
         boot = self._driver.session.read_boot(doing)
         with self._driver.session.translated(doing):
-            sources = {_value(item) for item in self._driver.system.get_allowed_system_boot_source_values()}
+            sources = {value_of(item) for item in self._driver.system.get_allowed_system_boot_source_values()}
         if "UefiHttp" not in sources or "HttpBootUri" not in boot:
             raise UnsupportedOperationError(
                 "The BMC can't tell the firmware a URL to boot from: it offers"
@@ -149,12 +164,22 @@ class RedfishManagement(base.ManagementInterface):
             )
 
     def set_http_boot(self, url: str) -> None:
-        self._driver.session.set_boot("UefiHttp", "Once", None, url)
-        seen = self._driver.session.read_boot("read the boot URL").get("HttpBootUri")
-        device = self.get_boot_device()
-        # Some fetch the image themselves and boot it as a CD.
-        if seen != url or device.device not in (base.HTTP, base.CDROM):
-            raise self._forgotten(url, f"{device}, URL {seen}")
+        def look() -> tuple[str | None, base.BootDevice]:
+            seen = self._driver.session.read_boot("read the boot URL").get("HttpBootUri")
+            return seen, self.get_boot_device()
+
+        def fits(seen: tuple[str | None, base.BootDevice]) -> bool:
+            # Some fetch the image themselves and boot it as a CD.
+            return seen[0] == url and seen[1].device in (base.HTTP, base.CDROM)
+
+        self._write(
+            "boot from UefiHttp",
+            lambda: self._driver.session.set_boot("UefiHttp", "Once", None, url),
+            lambda: fits(look()),
+        )
+        seen = look()
+        if not fits(seen):
+            raise self._forgotten(url, f"{seen[1]}, URL {seen[0]}")
 
     def get_secure_boot(self) -> bool | None:
         resource = self._driver.session.secure_boot()
@@ -166,7 +191,11 @@ class RedfishManagement(base.ManagementInterface):
             return
         if now is None:
             raise self._unsupported("switch Secure Boot on this BMC", "Switch it in the firmware's own setup.")
-        self._driver.session.set_secure_boot(enabled)
+        self._write(
+            "switch Secure Boot",
+            lambda: self._driver.session.switch_secure_boot(enabled),
+            lambda: self.get_secure_boot() == enabled,
+        )
         if self.get_secure_boot() != enabled:
             raise BMCResponseError(
                 f"The BMC was told to switch Secure Boot {'on' if enabled else 'off'}, and reports the opposite.",
@@ -175,72 +204,9 @@ class RedfishManagement(base.ManagementInterface):
             )
 
 
-class RedfishVirtualMedia(base.VirtualMediaInterface):
-    """Boot media through VirtualMedia of the System or of its Manager."""
-
-    def __init__(self, driver: RedfishDriver) -> None:
-        self._driver = driver
-        self._slot: t.Any = None
-
-    def get_media(self) -> str | None:
-        if self._slot is None:
-            slot = self._get_slot()  # which has just been read
-        else:
-            slot = self._slot
-            with self._driver.session.translated("read its virtual media"):
-                slot.refresh(force=True)
-        return (slot.image or "unknown") if slot.inserted else None
-
-    def insert_media(self, url: str) -> None:
-        media = self.get_media()
-        if media == url:
-            return
-        if media is not None:
-            self._eject()
-        with self._driver.session.translated(f"insert {url}"):
-            self._slot.insert_media(url)
-        self._await("inserted")
-
-    def eject_media(self) -> bool:
-        if self.get_media() is None:
-            return False
-        self._eject()
-        return True
-
-    def _eject(self) -> None:
-        with self._driver.session.translated("eject its virtual media"):
-            self._slot.eject_media()
-        self._await("empty")
-
-    def _await(self, wanted: str) -> None:
-        wait_until(
-            lambda: "empty" if self.get_media() is None else "inserted",
-            wanted,
-            what="virtual media",
-            node=self._driver.node.name,
-            timeout=MEDIA_TIMEOUT,
-        )
-
-    def _get_slot(self) -> t.Any:
-        if self._slot is None:
-            with self._driver.session.translated("list its virtual media"):
-                slots = list(self._list_slots())
-            if not slots:
-                raise UnsupportedOperationError(
-                    "The BMC has no virtual CD drive.",
-                    node=self._driver.node.name,
-                    hint="Check its licence and that virtual media are enabled.",
-                )
-            self._slot = slots[0]
-        return self._slot
-
-    def _list_slots(self) -> t.Iterator[t.Any]:
-        """Yield the drives that take boot media, the best first; newer services have them below the System."""
-        system = self._driver.system
-        parents = [system] if "VirtualMedia" in system.json else system.managers
-        members = [slot for parent in parents for slot in parent.virtual_media.get_members()]
-        for wanted in self._driver.quirk.media_types:
-            yield from (slot for slot in members if wanted in map(_value, slot.media_types))
+def _fits(seen: base.BootDevice, wanted: base.BootDevice) -> bool:
+    """Return whether a boot device is the wanted one; a mode that is not told counts as right."""
+    return seen.device == wanted.device and seen.mode in (wanted.mode, None)
 
 
 class RedfishDriver(base.Driver):
@@ -251,7 +217,7 @@ class RedfishDriver(base.Driver):
         self.session = Session(node.bmc, node.name, self.counters)
         self.power = RedfishPower(self)
         self.management = RedfishManagement(self)
-        self.virtual_media = RedfishVirtualMedia(self)
+        self.virtual_media = RedfishVirtualMedia(self.session)
         self.inspect = RedfishInspect(self.session)
 
     @property
@@ -262,8 +228,7 @@ class RedfishDriver(base.Driver):
     @property
     def quirk(self) -> Quirk:
         """How this vendor's service wants to be treated."""
-        manufacturer = self.system.manufacturer
-        return quirk_of(manufacturer if isinstance(manufacturer, str) else None)
+        return quirk_of(self.system.manufacturer)
 
     def read_system(self, doing: str) -> t.Any:
         """Return the System as it is now."""

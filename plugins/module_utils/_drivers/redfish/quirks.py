@@ -18,8 +18,8 @@ class Quirk:
 
     ``media_types``: which virtual drives take boot media, best first (Redfish VirtualMedia.MediaTypes).
     ``persistent_override``: whether BootSourceOverrideEnabled=Continuous is honoured; else Once is used.
-    ``reset_attempts``, ``reset_wait``: how often, and after how many seconds, a reset that is answered
-    with 409 or 503 is asked again.
+    ``reset_attempts``, ``reset_wait``: how often, and after how many seconds, a reset is asked for that the BMC has no
+    time for, where it does not say itself when to come back.
     """
 
     media_types: tuple[str, ...] = ("CD", "DVD")
@@ -39,7 +39,7 @@ QUIRKS = {
 """By the first word of the manufacturer, in lower case."""
 
 
-def quirk_of(manufacturer: str | None) -> Quirk:
-    """Return the quirk of a manufacturer, the default for one that is unknown."""
-    words = (manufacturer or "").lower().split()
+def quirk_of(manufacturer: object) -> Quirk:
+    """Return the quirk of a manufacturer, the default for one that is unknown, or no text."""
+    words = manufacturer.lower().split() if isinstance(manufacturer, str) else []
     return QUIRKS.get(words[0], DEFAULT) if words else DEFAULT

@@ -1,4 +1,4 @@
-"""The session with a Redfish service: TLS, log-in, counting, and the translation of sushy's errors."""
+"""The session with a Redfish service: sushy's resources, opened at the first use, and the translation of errors."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -12,63 +12,23 @@ from urllib.parse import urlsplit
 
 try:
     import sushy
-    import sushy.auth
-    import sushy.connector
-    from requests.adapters import HTTPAdapter
 except ImportError as exc:
     SUSHY_ERROR: ImportError | None = exc
-    SessionAuth: t.Any = object
-    Adapter: t.Any = object
 else:
     SUSHY_ERROR = None
-    SessionAuth = sushy.auth.SessionAuth
-    Adapter = HTTPAdapter
 
 from ..._contract.node import BMC
 from ..._dependency import require
-from ..._errors import (
-    BareMetalError,
-    BMCAuthenticationError,
-    BMCConnectionError,
-    BMCResponseError,
-    InvalidRequestError,
-    UnsupportedOperationError,
-)
+from ..._errors import BMCConnectionError, InvalidRequestError
 from ..base import Counters
+from .answers import Answer
+from .connector import Connector, raise_for
+from .errors import malformed, translate, unreachable
+from .http import Client, UnreachableError
+from .login import Login
 
-CONNECT_TIMEOUT = 10
-"""Seconds for the TCP connection; a silent address fails after three tries."""
-
-MALFORMED = (LookupError, ValueError, TypeError, AttributeError)
-"""What sushy raises, beside its own errors, on an answer that is not what the schema says."""
-
-
-class _Auth(SessionAuth):  # type: ignore[misc]
-    """A session where the service offers one, else basic authentication; refused credentials are sent once."""
-
-    def _do_authenticate(self) -> None:
-        root = self._root_resource.json
-        if "SessionService" not in root and "Sessions" not in root.get("Links", {}):
-            self._connector.set_http_basic_auth(self._username, self._password)
-            return
-        try:
-            super()._do_authenticate()
-        except (sushy.exceptions.AccessError, sushy.exceptions.ConnectionError):
-            raise
-        except sushy.exceptions.SushyError:  # offered and not there: seen on old firmware
-            self.reset_session_attrs()
-            self._connector.set_http_basic_auth(self._username, self._password)
-
-
-class _PinAdapter(Adapter):  # type: ignore[misc]
-    """Trusts exactly the certificate with one SHA-256 digest, whoever signed it."""
-
-    def __init__(self, fingerprint: str) -> None:
-        self._fingerprint = fingerprint
-        super().__init__()
-
-    def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
-        super().init_poolmanager(*args, assert_fingerprint=self._fingerprint, **kwargs)
+MALFORMED = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What sushy and our own HTTP raise on an answer that is not what the schema says."""
 
 
 class Session:
@@ -77,11 +37,12 @@ class Session:
     def __init__(self, bmc: BMC, node: str, counters: Counters) -> None:
         require("sushy", SUSHY_ERROR)
         self._bmc = bmc
-        self._node = node
+        self.node = node
         self._counters = counters
         self._url, self._system_path = split_address(bmc, node)
-        self._auth: t.Any = None
+        self._login = Login(bmc, self._url, node)
         self._connector: t.Any = None
+        self._root: t.Any = None
         self._system: t.Any = None
         self._secure_boot: t.Any = None
 
@@ -89,7 +50,10 @@ class Session:
         """Return the sushy System as it was read last, logging in at the first call."""
         if self._system is None:
             with self.translated("log in"):
-                self._system = self._open()
+                if self._root is None:
+                    self._root = self._open()
+            with self.translated("read its System"):
+                self._system = self._find_system(self._root)
         return self._system
 
     def read_system(self, doing: str) -> t.Any:
@@ -97,13 +61,15 @@ class Session:
         if self._system is None:
             return self.system()
         with self.translated(doing):
-            self._system.refresh(force=True)
+            # Not refresh(force=True): that reads all again that was ever reached from it, the managers, their drives.
+            self._system.invalidate()
+            self._system.refresh(force=False)
         return self._system
 
     def read_optional(self, doing: str, read: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
         """Return what ``read`` gets from sushy's resources; None where the service has no such thing.
 
-        :raises BMCError: see ``translate``; BMCResponseError for an answer that is not what Redfish prescribes.
+        :raises BMCError: see ``errors.py``; BMCResponseError for an answer that is not what Redfish prescribes.
         """
         with self.translated(doing):
             try:
@@ -125,20 +91,28 @@ class Session:
                 boot |= {key: value for key, value in pending.items() if value is not None}
         return boot
 
+    def managers(self) -> list[t.Any]:
+        """Return sushy's Managers of the System; where it names none, those of the service."""
+        try:
+            return list(self.system().managers)
+        except sushy.exceptions.MissingAttributeError:
+            return list(self._root.get_manager_collection().get_members())
+
     def reset(self, reset_type: str) -> None:
         """Ask for a reset, by its Redfish ResetType."""
-        with self.translated(f"reset the machine ({reset_type})"):
-            self.system().reset_system(sushy.ResetType(reset_type))
+        self.system().reset_system(sushy.ResetType(reset_type))
 
     def set_boot(self, target: str | None, enabled: str, mode: str | None, http_boot_uri: str | None = None) -> None:
         """Set the boot override, by Redfish's values of BootSourceOverrideTarget, -Enabled, -Mode and HttpBootUri."""
-        with self.translated(f"boot from {target}" if target else "remove the boot override"):
-            self.system().set_system_boot_options(
-                target=sushy.BootSource(target) if target else None,
-                enabled=sushy.BootSourceOverrideEnabled(enabled),
-                mode=sushy.BootSourceOverrideMode(mode) if mode else None,
-                http_boot_uri=http_boot_uri,
-            )
+        system = self.system()
+        if system.boot is not None and system.boot.allowed_values is None:
+            system.boot.allowed_values = []  # optional in Redfish; sushy looks into it all the same
+        system.set_system_boot_options(
+            target=sushy.BootSource(target) if target else None,
+            enabled=sushy.BootSourceOverrideEnabled(enabled),
+            mode=sushy.BootSourceOverrideMode(mode) if mode else None,
+            http_boot_uri=http_boot_uri,
+        )
 
     def secure_boot(self) -> t.Any:
         """Return the sushy SecureBoot resource as it is now, None where the BMC has none or can't tell."""
@@ -148,78 +122,98 @@ class Session:
                     self._secure_boot = self.system().secure_boot  # which has just been read
                 else:
                     self._secure_boot.refresh(force=True)
-            except sushy.exceptions.AccessError:
-                raise
             except (sushy.exceptions.MissingAttributeError, sushy.exceptions.HTTPError):
                 return None
             return self._secure_boot
 
-    def set_secure_boot(self, enabled: bool) -> None:
+    def switch_secure_boot(self, enabled: bool) -> None:
         """Switch Secure Boot from the next boot on."""
-        with self.translated("switch Secure Boot"):
-            self.system().secure_boot.set_enabled(enabled)
+        self.system().secure_boot.set_enabled(enabled)
+
+    def write(self, doing: str, send: t.Callable[[], object]) -> list[Answer]:
+        """Let ``send`` write, once, and return the answers to it.
+
+        :raises BMCError: it was refused, also where sushy has kept that to itself; or it may have been done.
+        """
+        self.system()
+        self._connector.written.clear()
+        with self.translated(doing):
+            send()
+            for answer in self._connector.written[-1:]:
+                raise_for("POST", self._url, answer)
+        return list(self._connector.written)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which the BMC wants to be asked again for what was written last; None: not told."""
+        written = self._connector.written if self._connector is not None else ()
+        return written[-1].retry_after if written and written[-1].status_code >= 400 else None
+
+    def look(self, doing: str, target: str) -> Answer:
+        """Return the answer to a GET, whatever it is."""
+        with self.translated(doing):
+            return t.cast("Answer", self._connector.look(target))
 
     def _open(self) -> t.Any:
-        pin = str(self._bmc.verify).removeprefix("sha256:") if str(self._bmc.verify).startswith("sha256:") else None
-        self._connector = sushy.connector.Connector(
-            self._url,
-            verify=False if pin else self._bmc.verify,
-            response_callback=self._count,
-            server_side_retries=3,
-            server_side_retries_delay=1,
-            default_request_timeout=self._bmc.timeout,
-            connect_timeout=min(CONNECT_TIMEOUT, self._bmc.timeout),
-        )
-        if pin:
-            self._connector._session.mount("https://", _PinAdapter(pin.replace(":", "")))
-        self._auth = _Auth(self._bmc.username, self._bmc.password)
-        root = sushy.Sushy(self._url, auth=self._auth, connector=self._connector)
-        if self._system_path or self._bmc.system_id is None:
-            return root.get_system(self._system_path)
-        try:
-            return root.get_system(f"{root.json['Systems']['@odata.id'].rstrip('/')}/{self._bmc.system_id}")
-        except sushy.exceptions.ResourceNotFoundError as exc:
-            raise self._no_such_system(root) from exc
+        """Return sushy's service root, logged in."""
+        if self._connector is None:
+            self._connector = Connector(self._make_client(), self._login, self._counters)
+        return sushy.Sushy(self._url, auth=self._connector, connector=self._connector, public_connector=self._connector)
 
-    def _no_such_system(self, root: t.Any) -> InvalidRequestError:
-        paths = root.get_system_collection().members_identities
+    def _make_client(self) -> Client:
+        try:
+            return Client(self._url, self._bmc.verify, self._bmc.timeout)
+        except OSError as exc:
+            raise BMCConnectionError(
+                f"The BMC {self._url} can't be verified: {self._bmc.verify}: {exc}.",
+                node=self.node,
+                hint="Check bm_bmc.verify.",
+                retryable=False,
+            ) from exc
+
+    def _find_system(self, root: t.Any) -> t.Any:
+        if self._system_path:
+            return root.get_system(self._system_path)
+        if self._bmc.system_id is not None:
+            try:
+                return root.get_system(f"{root.json['Systems']['@odata.id'].rstrip('/')}/{self._bmc.system_id}")
+            except sushy.exceptions.ResourceNotFoundError as exc:
+                known = root.get_system_collection().members_identities
+                raise self._no_such_system(f"has no System '{self._bmc.system_id}'", known) from exc
+        known = root.get_system_collection().members_identities
+        if len(known) != 1:
+            raise self._no_such_system(f"has {len(known) or 'no'} Systems, not exactly one", known)
+        return root.get_system(known[0])
+
+    def _no_such_system(self, what: str, paths: t.Iterable[str]) -> InvalidRequestError:
         known = ", ".join(path.rstrip("/").rpartition("/")[2] for path in paths) or "none"
         return InvalidRequestError(
-            f"The BMC {self._url} has no System '{self._bmc.system_id}'.",
-            node=self._node,
-            hint=f"Set bm_bmc.system_id to one of: {known}.",
+            f"The BMC {self._url} {what}.", node=self.node, hint=f"Set bm_bmc.system_id to one of: {known}."
         )
 
-    def _count(self, dummy: object) -> None:
-        self._counters.bmc_requests += 1
-
     def close(self) -> None:
-        """Delete the session on the BMC and close the connection; a BMC that is away is not an error now."""
-        if self._auth is not None:
-            with contextlib.suppress(sushy.exceptions.SushyError, OSError, *MALFORMED):
-                self._auth.close()
+        """Delete the session on the BMC; a BMC that is away is not an error now."""
         if self._connector is not None:
-            self._connector.close()
-        self._system = self._secure_boot = self._auth = self._connector = None
+            self._connector.log_out()
+        self._system = self._secure_boot = self._root = None
 
     @contextlib.contextmanager
     def translated(self, doing: str) -> t.Iterator[None]:
-        """Turn sushy's errors into ours, naming what was being done."""
+        """Turn errors of sushy and of our HTTP into ours, naming what was being done."""
         failed = f"The BMC {self._url} could not {doing}"
         try:
             yield
         except sushy.exceptions.SushyError as exc:
-            raise translate(exc, failed, self._node) from exc
+            raise translate(exc, failed, self.node) from exc
+        except UnreachableError as exc:
+            raise unreachable(exc, failed, self.node) from exc
         except MALFORMED as exc:
-            raise BMCResponseError(
-                f"{failed}: its answer is not what Redfish prescribes ({type(exc).__name__}: {exc}).",
-                node=self._node,
-                hint="Check bm_bmc.address; update or restart the BMC.",
-            ) from exc
-        except OSError as exc:  # a CA file that can't be read; the network's errors are sushy's
-            raise BMCConnectionError(
-                f"{failed}: {exc}.", node=self._node, hint="Check bm_bmc.verify.", retryable=False
-            ) from exc
+            raise malformed(exc, failed, self.node) from exc
+
+
+def value_of(item: t.Any) -> str | None:
+    """Return the wire value of a sushy enumeration."""
+    return None if item is None else str(getattr(item, "value", item))
 
 
 def split_address(bmc: BMC, node: str) -> tuple[str, str | None]:
@@ -231,11 +225,11 @@ def split_address(bmc: BMC, node: str) -> tuple[str, str | None]:
     if not separator:
         scheme, rest = "https", bmc.address
     host, slash, path = rest.partition("/")
-    scheme = {"redfish": "https", "redfish+http": "http"}.get(scheme, scheme)
+    scheme = {"redfish": "https", "redfish+http": "http"}.get(scheme.lower(), scheme.lower())
     url = f"{scheme}://{host}"
     try:
         parts = urlsplit(url)
-        known = bool(parts.hostname) and parts.port != 0
+        known = bool(parts.hostname) and parts.port != 0 and scheme in ("http", "https")
     except ValueError:
         known = False
     if not known:
@@ -245,37 +239,3 @@ def split_address(bmc: BMC, node: str) -> tuple[str, str | None]:
             hint="An IPv6 address stands in brackets: https://[2001:db8::10].",
         )
     return url, f"{slash}{path}" if "/Systems/" in path else None
-
-
-def translate(exc: t.Any, failed: str, node: str) -> BareMetalError:
-    """Return our error for one of sushy's; the most special first."""
-    errors = sushy.exceptions
-    reason = str(exc).splitlines()[0]
-    if isinstance(exc, errors.AccessError):
-        return BMCAuthenticationError(
-            f"{failed}: it refused the credentials.",
-            node=node,
-            hint="Correct bm_bmc.username and bm_bmc.password; they are not tried again, since accounts lock out.",
-        )
-    if isinstance(exc, errors.ConnectionError):
-        return _connection_error(reason, failed, node)
-    if isinstance(exc, (errors.InvalidParameterValueError, errors.MissingActionError, errors.MissingAttributeError)):
-        return UnsupportedOperationError(f"{failed}: {reason}", node=node, hint="This BMC does not offer it.")
-    status = getattr(exc, "status_code", None)
-    busy = isinstance(exc, errors.ServerSideError) or status in (409, 429)
-    return BMCResponseError(f"{failed}: {reason}", node=node, hint="See the BMC's own log.", retryable=busy)
-
-
-def _connection_error(reason: str, failed: str, node: str) -> BMCConnectionError:
-    if "certificate" in reason.lower() or "fingerprint" in reason.lower():
-        return BMCConnectionError(
-            f"{failed}: its certificate is not trusted: {reason}",
-            node=node,
-            retryable=False,
-            hint="Set bm_bmc.verify to the CA's file, or to sha256:<digest of the certificate>.",
-        )
-    return BMCConnectionError(
-        f"{failed}: it can't be reached: {reason}",
-        node=node,
-        hint="Check bm_bmc.address, the BMC's network and its power.",
-    )

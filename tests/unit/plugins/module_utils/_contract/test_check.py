@@ -33,6 +33,8 @@ BAD = [
     ),
     ({"bm_bmc": BMC, "bm_image": {"url": "http://h/x", "checksum": "ftp://h/SUMS"}}, "checksum must be algorithm:hex"),
     ({"bm_bmc": BMC, "bm_config_drive": {"url": "file://x"}}, "bm_config_drive.url must be an http, https or file"),
+    ({"bm_bmc": {**BMC, "verify": ""}}, "bm_bmc.verify must not be empty"),
+    ({"bm_bmc": {"address": "https://a:4711@192.0.2.1"}}, "bm_bmc.address must be a URL or host name without user and"),
     ({"bm_bmc": BMC, "bm_image": {"url": "http://x", "format": "rwa"}}, "must be one of raw, qcow2, iso, but is 'rwa'"),
     ({"bm_bmc": BMC, "bm_boot_mac": "52:54:00"}, "bm_boot_mac must match"),
     ({"bm_bmc": BMC, "bm_rebuild": "maybe"}, "bm_rebuild must be of type boolean, but is 'maybe'"),
@@ -56,6 +58,9 @@ def test_what_is_wrong_is_named(variables: dict[str, t.Any], expected: str) -> N
 HIDDEN = [
     {"bm_bmc": {**BMC, "password": 4711}},
     {"bm_bmc": {"address": 4711}},
+    {"bm_bmc": {"address": "https://admin:4711@192.0.2.1"}},
+    {"bm_bmc": {"address": "ipmi://4711@192.0.2.1"}},
+    {"bm_bmc": {"address": "admin:4711@192.0.2.1"}},
     {"bm_bmc": "https://admin:4711@192.0.2.1"},
     {"bm_bmc": [{**BMC, "password": "4711"}]},
     {"bm_config_drive": {"user_data": 4711}},
@@ -111,6 +116,13 @@ def test_a_node_has_a_name_that_files_can_have(name: str, fits: bool, fake_node:
     with pytest.raises(InvalidRequestError, match="can't be the name of a node") as caught:
         Node.from_params(fake_node.params(NODE_SPEC, name=name))
     assert name not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "address", ["192.0.2.1", "https://[2001:db8::1]:8443/redfish/v1/Systems/1", "fake:///a@b/c.json"]
+)
+def test_addresses_without_credentials_are_fine(address: str) -> None:
+    contract.check({"bm_bmc": {"address": address}}, node="node01")
 
 
 def test_unset_variables_are_fine() -> None:

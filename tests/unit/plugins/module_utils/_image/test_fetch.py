@@ -21,7 +21,7 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._image import 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._image.image import inspect, verify_whole
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._inband.write.source import SourceOptions, open_source
 from tests import web
-from tests.conftest import make_certificate
+from tests.certificate import make_certificate
 
 DATA = bytes(range(256)) * 1024
 HALF = len(DATA) // 2

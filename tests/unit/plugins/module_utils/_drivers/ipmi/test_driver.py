@@ -136,6 +136,12 @@ def test_what_keeps_us_out_is_named(
         with pytest.raises(error, match=expected) as caught:
             driver.power.get_power_state()
         assert time.monotonic() - started < 5, "a refusal must not be tried again"
+        counted = driver.counters.bmc_requests
+        if error is errors.BMCAuthenticationError:
+            for read in (driver.power.get_power_state, driver.management.get_boot_device, driver.health.get_sensors):
+                with pytest.raises(error, match=expected):
+                    read()
+            assert driver.counters.bmc_requests == counted, "refused credentials must not be sent again"
     assert "right" not in str(caught.value)
 
 
@@ -230,6 +236,14 @@ def test_commands_keep_their_distance(ipmi_service: IPMIService, fake_node: t.An
         for dummy in range(3):
             driver.power.get_power_state()
         assert time.monotonic() - started >= 1.15
+
+
+@pytest.mark.parametrize(("name", "longest"), [("username", 16), ("password", 20)])
+def test_what_ipmi_can_not_carry_is_refused_before_it_is_sent(fake_node: t.Any, name: str, longest: int) -> None:
+    IPMIDriver(make_node(fake_node, {"address": "ipmi://127.0.0.1", name: "é" * (longest // 2)}))
+    with pytest.raises(errors.InvalidRequestError, match=rf"bm_bmc\.{name} is longer than {longest} bytes") as caught:
+        IPMIDriver(make_node(fake_node, {"address": "ipmi://127.0.0.1", name: "x" * (longest + 1)}))
+    assert "xxx" not in str(caught.value.to_result())
 
 
 @pytest.mark.parametrize("address", ["ipmi://", "ipmi://[::1", "ipmi://host:99999"])

@@ -252,3 +252,73 @@ def test_a_refusal_because_it_is_so_already_is_success(
 
         monkeypatch.setattr(driver.session, "_ask", ask)
         driver.power.request_power_state(base.POWER_OFF, soft=False)
+
+
+Command = t.Callable[[int, int, t.Sequence[int]], dict[str, t.Any] | None]
+
+
+@pytest.fixture
+def scripted(
+    fake_node: t.Any, ipmi_service: IPMIService, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> t.Iterator[t.Callable[[Command], IPMIDriver]]:
+    """A driver whose BMC answers some commands as a function says; None is its own answer."""
+    with connect(fake_node, ipmi_service, wire) as driver:
+        original = driver.session._ask
+
+        def script(answers: Command) -> IPMIDriver:
+            def ask(netfn: int, command: int, data: t.Sequence[int], failed: str) -> dict[str, t.Any]:
+                answer = answers(netfn, command, data)
+                return original(netfn, command, data, failed) if answer is None else answer
+
+            monkeypatch.setattr(driver.session, "_ask", ask)
+            return driver
+
+        yield script
+
+
+def test_a_lost_answer_to_what_was_done_is_success(
+    scripted: t.Callable[[Command], IPMIDriver], ipmi_service: IPMIService
+) -> None:
+    sent = []
+
+    def lose(netfn: int, command: int, data: t.Sequence[int]) -> None:
+        if (netfn, command) == (0x00, 0x02):  # Chassis Control
+            sent.append(data[0])
+            ipmi_service.power = bool(data[0])
+            raise errors.BMCConnectionError("no answer")
+
+    driver = scripted(lose)
+    driver.power.get_power_state()
+    assert driver.power.set_power_state(base.POWER_ON)
+    assert driver.power.set_power_state(base.POWER_OFF)
+    assert sent == [1, 1, 0, 0]  # again in a new session, which does nothing else
+
+
+def test_boot_flags_that_are_forgotten_once_are_set_again(scripted: t.Callable[[Command], IPMIDriver]) -> None:
+    forgotten = []
+
+    def forget(netfn: int, command: int, data: t.Sequence[int]) -> dict[str, t.Any] | None:
+        if (netfn, command) == (0x00, 0x08) and data[0] == 5 and not forgotten:  # Set System Boot Options, the flags
+            forgotten.append(data)
+            return {"code": 0}
+        return None
+
+    driver = scripted(forget)
+    driver.management.set_boot_device(base.CDROM, mode="uefi")
+    assert forgotten
+    assert driver.management.get_boot_device() == base.BootDevice(base.CDROM, False, "uefi")
+    driver.management.clear_boot_device()
+
+
+def test_boot_flags_that_the_bmc_can_not_tell_are_set_all_the_same(
+    scripted: t.Callable[[Command], IPMIDriver], ipmi_service: IPMIService
+) -> None:
+    def can_not_tell(netfn: int, command: int, data: t.Sequence[int]) -> dict[str, t.Any] | None:
+        return {"code": 0x80, "error": "Parameter not supported"} if (netfn, command) == (0x00, 0x09) else None
+
+    driver = scripted(can_not_tell)
+    driver.management.set_boot_device(base.PXE, mode="uefi")
+    assert ipmi_service.boot_flags.startswith("a0 04")
+    assert driver.management.get_boot_device() == base.BootDevice(None, False)
+    driver.management.clear_boot_device()
+    assert not ipmi_service.boot_flags.startswith("a0")

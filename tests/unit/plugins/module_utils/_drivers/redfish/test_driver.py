@@ -47,7 +47,7 @@ def test_media_that_are_not_there_are_an_error(driver: RedfishDriver) -> None:
         ({"verify": f"sha256:{'0' * 64}"}, errors.BMCConnectionError, "certificate is not trusted"),
         ({"address": "https://127.0.0.1:1"}, errors.BMCConnectionError, "can't be reached"),
         ({"system_id": "nope"}, errors.InvalidRequestError, "has no System 'nope'"),
-        ({"system_id": None}, errors.BMCResponseError, "System count is not exactly one"),
+        ({"system_id": None}, errors.InvalidRequestError, "has 2 Systems, not exactly one"),
     ],
 )
 def test_what_keeps_us_out_is_named(

@@ -1,0 +1,146 @@
+"""sushy's connector over our HTTP: who asks, how often, and what was answered to what was written."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import time
+import typing as t
+
+try:
+    import sushy
+    import sushy.connector
+except ImportError:  # told by session.py
+    SushyConnector: t.Any = object
+else:
+    SushyConnector = sushy.connector.Connector
+
+from ..base import Counters
+from .answers import Answer, MalformedError
+from .http import Client, UnreachableError
+from .login import Login
+
+TRIES, PAUSE, SECONDS = 4, 1.0, 30.0
+"""How often a busy BMC is asked for what is only read, at which distance, and the limit for what it asks for itself."""
+
+HEADERS = {
+    "Accept": "application/json, */*",
+    "Accept-Encoding": "identity",  # compression changes the ETag of some
+    "OData-Version": "4.0",
+    "User-Agent": "baremetal.lifecycle",
+}
+
+
+class Connector(SushyConnector):  # type: ignore[misc]
+    """Sends what sushy's resources ask for. ``written``: the answers to what was not only read, the last one last."""
+
+    def __init__(self, client: Client, login: Login, counters: Counters) -> None:
+        super().__init__(client.url)
+        self._client = client
+        self._login = login
+        self._counters = counters
+        self.written: list[Answer] = []
+
+    # What sushy's Sushy wants of its auth: it is this.
+
+    def set_context(self, root: t.Any, dummy: object) -> None:
+        """Learn from the service root."""
+        self._login.learn(root.json)
+
+    def authenticate(self) -> None:
+        """Log in, unless that was done already."""
+        if not self._login.headers:
+            self._login.open(self.exchange)
+
+    def close(self) -> None:
+        """Keep the session: sushy closes when it is forgotten, whenever that is."""
+
+    def log_out(self) -> None:
+        """Delete the sessions."""
+        self._login.close(self.exchange)
+
+    def look(self, target: str) -> Answer:
+        """Return the answer to a GET, whatever it is.
+
+        :raises UnreachableError, MalformedError: see ``Client.request``.
+        """
+        return self._read(self._client.path_of(target), {}, is_sound=lambda dummy: None)
+
+    def _op(
+        self,
+        method: str,
+        path: str = "",
+        data: t.Any = None,
+        headers: t.Mapping[str, str | None] | None = None,
+        **dummy: t.Any,
+    ) -> Answer:
+        """Do what sushy's own does, without its retries: a write is sent once, what is read is asked for again."""
+        target = self._client.path_of(path)
+        given = {key: value for key, value in (headers or {}).items() if value is not None}
+        if method == "GET":
+            answer = self._read(target, given, is_sound=Answer.document)
+        else:
+            answer = self._send(method, target, given, data)
+            self.written.append(answer)
+        raise_for(method, f"{self._client.url}{target}", answer)
+        return answer
+
+    def _read(self, target: str, headers: t.Mapping[str, str], is_sound: t.Callable[[Answer], object]) -> Answer:
+        """Ask again while the BMC is busy, out of reach for a moment, or answers what it should not.
+
+        :param is_sound: raises MalformedError for an answer with 200 that is no answer.
+        """
+        started = time.monotonic()
+        tries = 0
+        while True:
+            tries += 1
+            pause: float | None = None
+            try:
+                answer = self._send("GET", target, headers)
+                if answer.status_code == 200:
+                    is_sound(answer)
+            except (UnreachableError, MalformedError) as exc:
+                if tries >= exc.tries:
+                    raise
+            else:
+                pause = answer.retry_after
+                late = time.monotonic() + (pause or 0.0) - started > SECONDS
+                if not answer.is_busy or late or (pause is None and tries >= TRIES):
+                    return answer
+            time.sleep(max(pause or 0.0, PAUSE))
+
+    def _send(self, method: str, target: str, headers: t.Mapping[str, str], data: t.Any = None) -> Answer:
+        """Send a request in our name; in a new session, once, where the BMC has forgotten the old one.
+
+        :raises BMCAuthenticationError: the credentials are refused, now or before.
+        """
+        self._login.check()
+        answer = self.exchange(method, target, {**headers, **self._login.headers}, data)
+        if answer.status_code == 401 and "Authorization" not in self._login.headers:
+            self._login.open(self.exchange)
+            answer = self.exchange(method, target, {**headers, **self._login.headers}, data)
+        if answer.status_code == 401:
+            raise self._login.refuse(answer)
+        return answer
+
+    def exchange(
+        self, method: str, target: str, headers: t.Mapping[str, str], data: t.Any = None, seconds: float = 0.0
+    ) -> Answer:
+        """Send a request as it is."""
+        self._counters.bmc_requests += 1
+        body = None if data is None else json.dumps(data).encode()
+        given = {**HEADERS, **({"Content-Type": "application/json"} if body is not None else {}), **headers}
+        return self._client.request(method, self._client.path_of(target), given, body, seconds)
+
+
+def raise_for(method: str, url: str, answer: Answer) -> None:
+    """Raise sushy's error for an answer that is one; ``response`` is that answer, as sushy itself expects."""
+    sound = answer.with_sound_error()
+    try:
+        sushy.exceptions.raise_for_response(method, url, sound)
+    except sushy.exceptions.HTTPError as exc:
+        exc.response = sound
+        raise
