@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .patterns import ADDRESS, BMC_ADDRESS, BOOT_URL, CHECKSUM, HTTP_URL, KG_KEY, MAC, PREFIX, SHA256
+
 Schema = dict[str, t.Any]
 
 
@@ -37,30 +39,6 @@ def _seconds(title: str) -> Schema:
     return {"type": "number", "exclusiveMinimum": 0, "description": f"{title}, in seconds"}
 
 
-_PLACE = (  # of an http URL: a password is percent-encoded, or what follows it would be taken for the host
-    "https?://(([^\\s/?#@%]|%[0-9A-Fa-f]{2})*@)?(\\[[0-9A-Fa-f:.]+\\]|[^\\s/?#@:\\[\\]]+)(:[0-9]{1,5})?"
-    "(/[^\\s?#]*(\\?[^\\s#]*)?(#\\S*)?)?"
-)
-_ENCODED = "with @ : / ? # % of a password written as %40 %3A %2F %3F %23 %25"
-_HTTP_URL = {
-    "pattern": f"^({_PLACE}|file://(localhost)?/[^\\n]+)(?!\\n)$",
-    "patternErrorMessage": f"an http, https or file URL, {_ENCODED}",
-}
-_CHECKSUM = {
-    "pattern": f"^({_PLACE}|file://(localhost)?/[^\\n]+|([A-Za-z0-9_-]+:)?[0-9A-Fa-f]+)(?!\\n)$",
-    "patternErrorMessage": "algorithm:hex, such as sha256:0123…, or the http, https or file URL of a SUMS file alone, "
-    f"{_ENCODED}",
-}
-_MAC = {"pattern": "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?!\\n)$"}
-_SHA256 = "^sha256:[0-9a-fA-F]{64}$"
-_BOOT_URL = "^http://[A-Za-z0-9_.~:/%+@\\[\\]-]+(?!\\n)$"
-_PREFIX = "^[0-9.]+/[0-9]{1,2}(?!\\n)$"
-_ADDRESS = "^[0-9A-Fa-f.:]+(?!\\n)$"
-_BMC_ADDRESS = {
-    "pattern": "^([^@]*|fake:.*)(?!\\n)$",
-    "patternErrorMessage": "a URL or host name without user and password: those are bm_bmc.username and bm_bmc.password",
-}
-_KG_KEY = "^([0-9A-Fa-f]{2}){1,20}(?!\\n)$"
 _TEXT_HINT = "text; or s== s!= s< s<= s> s>= <in> <all-in> and a text; or <or> one <or> other"
 _HINTS = {
     "size": {
@@ -78,7 +56,7 @@ BMC = _object(
         "address": _string(
             "URL or host name of the BMC, without credentials; ipmi://host for IPMI, fake:///path for the fake driver",
             minLength=1,
-            **_BMC_ADDRESS,
+            **BMC_ADDRESS,
         ),
         "username": _string("Account on the BMC"),
         "password": _string("Its password"),
@@ -99,7 +77,7 @@ BMC = _object(
             "enum": [3, 17],
             "description": "Cipher suite (IPMI): 17 is SHA-256, 3 is SHA-1; default is 17, then 3",
         },
-        "kg_key": _string("Key K_g (IPMI), as up to 40 hex digits", pattern=_KG_KEY),
+        "kg_key": _string("Key K_g (IPMI), as up to 40 hex digits", pattern=KG_KEY),
         "min_command_interval": {
             "type": "number",
             "minimum": 0,
@@ -112,8 +90,8 @@ BMC = _object(
 
 IMAGE = _object(
     {
-        "url": _string("Where the image is", **_HTTP_URL),
-        "checksum": _string("algorithm:hex (sha256, sha512 …), or the URL of a SUMS file", minLength=8, **_CHECKSUM),
+        "url": _string("Where the image is", **HTTP_URL),
+        "checksum": _string("algorithm:hex (sha256, sha512 …), or the URL of a SUMS file", minLength=8, **CHECKSUM),
         "format": _string("What the image is, uncompressed", enum=["raw", "qcow2", "iso"]),
         "compression": _string("auto goes by the URL's suffix", enum=["auto", "none", "gz", "xz", "zst", "bz2"]),
         "ca_path": _string("CA file for an https URL, on the node that fetches"),
@@ -145,8 +123,8 @@ CONFIG_DRIVE = _object(
         "network_data": {"type": "object", "description": "OpenStack network_data.json"},
         "vendor_data": {"type": "object", "description": "OpenStack vendor_data.json"},
         "iso": _string("A finished config drive, base64 (gzip allowed)"),
-        "url": _string("Where a finished config drive is", **_HTTP_URL),
-        "checksum": _string("Checksum of what is at url: algorithm:hex, or the URL of a SUMS file", **_CHECKSUM),
+        "url": _string("Where a finished config drive is", **HTTP_URL),
+        "checksum": _string("Checksum of what is at url: algorithm:hex, or the URL of a SUMS file", **CHECKSUM),
     },
     title="What cloud-init finds on the config drive",
 )
@@ -156,22 +134,22 @@ RAMDISK = _object(
         "kernel": _string("File on the controller: the kernel"),
         "initrd": _string("File on the controller: the first, small part of the ramdisk, which fetches the rest"),
         "esp": _string("File on the controller: the boot loader"),
-        "root": _string("URL of the ramdisk's root file system, as the node sees it", pattern=_BOOT_URL),
-        "root_checksum": _string("sha256:hex of it; default from SHA256SUMS beside the kernel", pattern=_SHA256),
+        "root": _string("URL of the ramdisk's root file system, as the node sees it", pattern=BOOT_URL),
+        "root_checksum": _string("sha256:hex of it; default from SHA256SUMS beside the kernel", pattern=SHA256),
         "iso": _string("URL of finished boot media, instead of all these files", pattern="^https?://"),
         "ssh_key": _string("File on the controller: private key that finished boot media (iso) accept"),
         "address": _string("Where the ramdisk answers on SSH; default is ansible_host"),
         "port": {"type": "integer", "minimum": 1, "maximum": 65535, "description": "TCP port of its SSH server"},
         "network": _object(
             {
-                "address": _string("IPv4 address with prefix length, such as 192.0.2.11/24", pattern=_PREFIX),
-                "gateway": _string("Default gateway", pattern=_ADDRESS),
+                "address": _string("IPv4 address with prefix length, such as 192.0.2.11/24", pattern=PREFIX),
+                "gateway": _string("Default gateway", pattern=ADDRESS),
                 "dns": {
                     "type": "array",
-                    "items": {"type": "string", "pattern": _ADDRESS},
+                    "items": {"type": "string", "pattern": ADDRESS},
                     "description": "Name servers",
                 },
-                "mac": _string("MAC of the port that gets the address; default is bm_boot_mac", **_MAC),
+                "mac": _string("MAC of the port that gets the address; default is bm_boot_mac", **MAC),
             },
             required=("address",),
             title="Static network for a site without DHCP",
@@ -230,7 +208,7 @@ HOST_VARIABLES: Schema = {
             "How the ramdisk gets to the node", enum=["virtual_media", "ipxe", "http", "inserted_media"]
         ),
         "bm_boot_mode": _string("Firmware mode", enum=["uefi", "bios"]),
-        "bm_boot_mac": _string("MAC of the port that boots and carries the ramdisk's address", **_MAC),
+        "bm_boot_mac": _string("MAC of the port that boots and carries the ramdisk's address", **MAC),
         "bm_secure_boot": _boolean("Secure Boot: true switches it on, false off; without it, it is left as it is"),
         "bm_deploy_interface": _string(
             "direct writes a disk image, ramdisk boots media as the instance", enum=["direct", "ramdisk", "noop"]
