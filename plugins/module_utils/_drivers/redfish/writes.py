@@ -132,6 +132,7 @@ def _with_tries(error: BMCError, attempts: int, seconds: float, told: float | No
     """Return the error with how often it was asked, and when the BMC wants to be asked again."""
     if not error.retryable or (attempts == 1 and told is None):
         return error
+    times = "once" if attempts == 1 else f"{attempts} times"
     again = f"; it wants to be asked again after {told:g} s" if told is not None else ""
-    text = f"{error.message.rstrip('.')}. Asked {attempts} times within {seconds:.0f} s{again}."
+    text = f"{error.message.rstrip('.')}. Asked {times} within {seconds:.0f} s{again}."
     return type(error)(text, node=error.node, hint=error.hint, retryable=error.retryable)

@@ -404,6 +404,20 @@ def test_a_driver_that_was_closed_leaves_no_session_when_it_is_used_again(fake_n
         assert (bmc.logins, bmc.sessions) == (2, 0)
 
 
+def test_a_url_with_secrets_is_sent_and_not_shown(fake_node: t.Any) -> None:
+    url, shown = "http://user:hidden@192.0.2.1/boot.iso?sig=secret", "http://192.0.2.1/boot.iso"
+    refusal = {"act": "insert", "kind": "status", "status": 400, "text": f"no file at {url}"}
+    with Service([refusal]) as bmc, connect(fake_node, bmc) as driver:
+        assert driver.virtual_media is not None
+        with pytest.raises(errors.BMCResponseError) as caught:
+            driver.virtual_media.insert_media(url)
+        driver.virtual_media.insert_media(url)
+        assert bmc.drive["Image"] == url
+    told = str(caught.value.to_result())
+    assert f"could not insert {shown}: HTTP 400: no file at {shown}" in told
+    assert not any(word in told for word in ("hidden", "secret"))
+
+
 def test_of_several_drives_the_one_that_takes_the_image_is_used_and_found_again(fake_node: t.Any) -> None:
     with Service([{"act": "insert", "kind": "status", "status": 400, "times": None}]) as bmc:
         second = DRIVE.replace("Cd", "Cd2")
