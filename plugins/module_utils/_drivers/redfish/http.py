@@ -140,11 +140,13 @@ class Client:
                 sock.settimeout(_left(deadline))
                 sock = opened.enter_context(self._context.wrap_socket(sock, server_hostname=self._host))
             if self._pin:
-                self._check_pin(t.cast("ssl.SSLSocket", sock))
+                self._check_pin(sock)
             opened.pop_all()
             return sock
 
-    def _check_pin(self, sock: ssl.SSLSocket) -> None:
+    def _check_pin(self, sock: socket.socket) -> None:
+        if not isinstance(sock, ssl.SSLSocket):
+            raise UnreachableError("bm_bmc.verify names a certificate, and http has none", "certificate")
         digest = hashlib.sha256(sock.getpeercert(binary_form=True) or b"").hexdigest()
         if not hmac.compare_digest(digest.encode(), self._pin.encode()):
             raise UnreachableError(f"its certificate is sha256:{digest}, not the one of bm_bmc.verify", "certificate")

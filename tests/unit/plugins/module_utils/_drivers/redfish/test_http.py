@@ -98,6 +98,13 @@ def test_what_is_verified_and_how(fake_node: t.Any, certificate: tuple[Path, Pat
         assert bmc.sessions == 0
 
 
+def test_a_pin_is_not_passed_over_where_there_is_no_certificate(fake_node: t.Any) -> None:
+    with Service() as bmc, connect(fake_node, bmc, verify=f"sha256:{'ab' * 32}") as driver:
+        with pytest.raises(errors.BMCConnectionError, match="names a certificate, and http has none"):
+            driver.power.get_power_state()
+        assert bmc.requests == []
+
+
 @pytest.mark.parametrize("pin", ["right", "wrong"])
 def test_neither_proxy_nor_netrc_of_the_environment_is_used(
     fake_node: t.Any,
