@@ -10,7 +10,7 @@ import dataclasses
 import time
 import typing as t
 
-from ..._contract.node import Node, without_secrets
+from ..._contract.node import Node
 from ..._errors import BMCResponseError, UnsupportedOperationError
 from .. import base
 from .inspect import RedfishInspect
@@ -179,7 +179,7 @@ class RedfishManagement(base.ManagementInterface):
         )
         seen = look()
         if not fits(seen):
-            raise self._forgotten(without_secrets(url), f"{seen[1]}, URL {without_secrets(seen[0] or '')}")
+            raise self._forgotten(url, f"{seen[1]}, URL {seen[0]}")
 
     def get_secure_boot(self) -> bool | None:
         resource = self._driver.session.secure_boot()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ..._contract.node import without_secrets
 from ..._errors import BMCConnectionError, BMCError, BMCResponseError, UnsupportedOperationError
 from ..._wait import wait_until
 from .. import base
@@ -69,18 +68,13 @@ class RedfishVirtualMedia(base.VirtualMediaInterface):
         return True
 
     def _insert(self, url: str) -> None:
-        shown = without_secrets(url)
-        try:
-            carry_through(
-                self._session,
-                f"insert {shown}",
-                lambda: self._slot.insert_media(url),
-                lambda: self.get_media() is not None,
-                INSERT,
-            )
-        except BMCError as exc:  # some BMCs quote what they were given
-            text = exc.message.replace(url, shown)
-            raise type(exc)(text, node=exc.node, hint=exc.hint, retryable=exc.retryable) from exc
+        carry_through(
+            self._session,
+            f"insert {url}",
+            lambda: self._slot.insert_media(url),
+            lambda: self.get_media() is not None,
+            INSERT,
+        )
         self._await("inserted")
 
     def _eject(self) -> None:
