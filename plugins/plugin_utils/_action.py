@@ -16,8 +16,10 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _host_variables as host_variables
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._play import check_named
 
 # Ansible loads an action before it forks the worker that runs it: what is made here, each worker has.
 runner.warm_up()
@@ -60,15 +62,20 @@ class OperationAction(ActionBase):
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         owner = self._task.args.get("owner") or run_owner()
         self._task.args = _without_tags(self.options(task_vars or {}))
+        checked = _validator(self.OPERATION).validate(self._task.args)
+        if checked.error_messages:
+            result.update(self.explain(checked.error_messages[0]), failed=True)
+            return result
+        try:
+            check_named(self._task, checked.validated_parameters, task_vars or {}, self._templar.template)
+        except InvalidRequestError as exc:
+            result.update(exc.to_result(), failed=True)
+            return result
         if self._task.delegate_to or self._task.async_val:
             args = {**self._task.args, "owner": owner}
             result.update(
                 self._execute_module(module_args=args, task_vars=task_vars, wrap_async=bool(self._task.async_val))
             )
-            return result
-        checked = _validator(self.OPERATION).validate(self._task.args)
-        if checked.error_messages:
-            result.update(self.explain(checked.error_messages[0]), failed=True)
             return result
         result.update(self.act(checked.validated_parameters, owner, task_vars or {}))
         return result

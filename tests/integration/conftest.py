@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import HistoryEntry
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,6 +184,7 @@ class Site:
         command = [str(BIN / "ansible-playbook"), "-i", str(inventory), str(ROOT / "playbooks" / playbook), *arguments]
         return subprocess.Popen(
             command,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -190,15 +192,31 @@ class Site:
             start_new_session=True,
         )
 
-    def play(self, playbook: str, *arguments: str, **options: t.Any) -> Run:
-        """Run a playbook to its end."""
+    def play(self, playbook: str, *arguments: str, answers: str = "", **options: t.Any) -> Run:
+        """Run a playbook to its end; ``answers`` is what is typed meanwhile."""
         process = self.start(playbook, *arguments, **options)
-        output, dummy = process.communicate(timeout=300)
+        output, dummy = process.communicate(answers, timeout=300)
         return Run(process.returncode, output)
 
     def deploy(self, *arguments: str, **options: t.Any) -> Run:
         """Run playbooks/deploy.yml to its end."""
         return self.play("deploy.yml", *arguments, **options)
+
+    def put(self, node: str, state: str, **flags: t.Any) -> None:
+        """Bring the store into a state: the node with its flags, and nobody's."""
+        (self.folder / "state").mkdir(exist_ok=True)
+        store = Store(f"sqlite:///{self.folder}/state/store.db")
+        record = store.ensure_node(node, "fake")
+        assert store.reserve(node, "me", "test", 60)
+        record.provision_state = state
+        for flag, value in flags.items():
+            setattr(record, flag, value)
+        store.save(record, "me")
+        if record.maintenance:
+            entry = HistoryEntry(node=node, event="maintenance")
+            store.set_maintenance(node, True, record.maintenance_reason, entry)
+        store.release(node, "me")
+        store.close()
 
     def record(self, node: str = "node01") -> t.Any:
         """The node's record in the store, None where it has never been seen."""
