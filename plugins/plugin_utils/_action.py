@@ -37,11 +37,12 @@ def run_owner() -> str:
 
 
 @functools.cache
-def _validator(operation: t.Any) -> ArgumentSpecValidator:
+def validator_of(operation: t.Any) -> ArgumentSpecValidator:
+    """Return what checks an operation's options; made once."""
     return ArgumentSpecValidator(operation.ARGUMENT_SPEC)
 
 
-def _without_tags(options: dict[str, t.Any]) -> dict[str, t.Any]:
+def without_tags(options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return options in plain types: Ansible's tagged ones are dear to copy, and databases don't know them."""
     return t.cast("dict[str, t.Any]", json.loads(json.dumps(options, default=str)))
 
@@ -53,7 +54,7 @@ class OperationAction(ActionBase):
 
     def __init_subclass__(cls) -> None:
         if hasattr(cls, "OPERATION"):
-            _validator(cls.OPERATION)  # for the workers: to make one is dear
+            validator_of(cls.OPERATION)  # for the workers: to make one is dear
 
     _supports_async = True
     _supports_check_mode = True
@@ -61,8 +62,8 @@ class OperationAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         owner = self._task.args.get("owner") or run_owner()
-        self._task.args = _without_tags(self.options(task_vars or {}))
-        checked = _validator(self.OPERATION).validate(self._task.args)
+        self._task.args = without_tags(self.options(task_vars or {}))
+        checked = validator_of(self.OPERATION).validate(self._task.args)
         if checked.error_messages:
             result.update(self.explain(checked.error_messages[0]), failed=True)
             return result

@@ -33,7 +33,7 @@ WANT_NAMES: t.Mapping[str, t.Collection[t.Any]] = {
 
 def strategy_of(task: t.Any) -> str:
     """Return the strategy of a task's play, by its name."""
-    return str(_play_of(task).strategy)
+    return str(play_of(task).strategy)
 
 
 def check_named(task: t.Any, options: Options, variables: Options, template: Template) -> None:
@@ -47,7 +47,7 @@ def check_named(task: t.Any, options: Options, variables: Options, template: Tem
     host, name = variables.get("inventory_hostname"), options.get("name")
     if not wanted or context.CLIARGS.get("subset") or name != host:
         return
-    hosts = template(_play_of(task).hosts)
+    hosts = template(play_of(task).hosts)
     if name in split_host_pattern(hosts) or boolean(template(variables.get(NAMED, False)), strict=False):
         return
     raise InvalidRequestError(
@@ -60,7 +60,8 @@ def check_named(task: t.Any, options: Options, variables: Options, template: Tem
     )
 
 
-def _play_of(task: t.Any) -> t.Any:
+def play_of(task: t.Any) -> t.Any:
+    """Return the play that a task is in."""
     block = task._parent
     while not hasattr(block, "_play"):
         block = block._parent
