@@ -168,10 +168,12 @@ class Site:
         """Make the node's machine what is given."""
         (self.folder / f"{node}.json").write_text(json.dumps(machine))
 
-    def start(self, playbook: str, *arguments: str, nodes: t.Sequence[str] = ("node01",), **variables: t.Any) -> t.Any:
-        """Start a playbook of the collection; keyword arguments are host variables."""
+    def start(
+        self, playbook: str, *arguments: str, nodes: t.Collection[str] = ("node01",), **variables: t.Any
+    ) -> t.Any:
+        """Start a playbook of the collection; keyword arguments are host variables, ``nodes`` may have their own."""
         inventory = self.folder / "inventory.yml"
-        hosts: dict[str, dict[str, t.Any]] = {node: {} for node in nodes}
+        hosts: dict[str, dict[str, t.Any]] = {node: nodes[node] if isinstance(nodes, dict) else {} for node in nodes}
         group = {"vars": {**self.variables, **variables}, "hosts": hosts}
         inventory.write_text(yaml.safe_dump({"all": {"children": {"baremetal": group}}}))
         environment = {

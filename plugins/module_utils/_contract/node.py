@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 from .._errors import InvalidRequestError
 from . import check as contract
 from .schema import HOST_VARIABLES
+from .words import check_name, check_path
 
 Params = t.Mapping[str, t.Any]
 
@@ -124,12 +125,17 @@ class Node:
         :raises InvalidRequestError: naming the variable, what is wrong and how to put it right.
         """
         name = params["name"]
-        _check_name(name)
+        check_name(name)
         contract.check_names(params.get("variables") or [], node=name)
         known = HOST_VARIABLES["properties"]
         contract.check({f"bm_{key}": _given(value) for key, value in params.items() if f"bm_{key}" in known}, node=name)
         bmc = BMC(**_given(params["bmc"]))
         image = params.get("image")
+        for variable, path in (
+            ("bm_state_dir", params["state_dir"]),
+            ("bm_ramdisk.ssh_key", (params.get("ramdisk") or {}).get("ssh_key")),
+        ):
+            check_path(variable, path, node=name)
         return cls(
             name=name,
             driver=params.get("driver") or _driver_of(bmc.address, name),
@@ -162,14 +168,6 @@ def _given(value: t.Any) -> t.Any:
     if isinstance(value, dict):
         return {key: item for key, item in value.items() if item is not None}
     return value
-
-
-def _check_name(name: str) -> None:
-    if not name or name.startswith((".", "-")) or "/" in name or not name.isprintable() or " " in name:
-        raise InvalidRequestError(
-            f"'{name}' can't be the name of a node.",
-            hint="Use an inventory host name without slash or space, not starting with '.' or '-'.",
-        )
 
 
 def _driver_of(address: str, name: str) -> str:
