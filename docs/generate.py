@@ -189,6 +189,12 @@ def verbs_page() -> str:
         "touched. Where a run died, the same verb goes on at the step that it had reached. Nodes in maintenance get no",
         "work at all.",
         "",
+        "What loses an instance, data or work wants its nodes named: all verbs but enroll, inspect, deploy and",
+        "unrescue, and all single acts. A node is named by `-l`, by its own name in the `hosts` of a play, or as",
+        "`name` of a module whose task is another host's; a play that chose its nodes otherwise sets",
+        "`provision_node_named: true`. The act itself looks, so that neither `--start-at-task`, `--tags` and `--step`",
+        "nor a role in a play of your own jump over it.",
+        "",
         "| verb | from | goes on from | nothing to do in | forbidden if |",
         "|---|---|---|---|---|",
     ]

@@ -22,6 +22,7 @@ ROLE_OPTIONS: dict[str, dict[str, dict[str, t.Any]]] = {
             "list", "For clean and service, exactly these steps in this order.", default=[], elements="dict"
         ),
         "in_band": _option("bool", "For inspect, whether the hardware is read in the ramdisk too.", default=True),
+        "named": _option("bool", "The play's nodes were chosen on purpose; see docs/verbs.md.", default=False),
         "write_throttle": _option(
             "int", "How many nodes of the play write their image at the same time; 0 sets no limit.", default=0
         ),
@@ -86,6 +87,7 @@ OTHER_ENTRY_POINTS: dict[str, t.Any] = {
     "change_state": {
         "short_description": "Apply an event, set flags, or remove the record; see bm_state",
         "options": {
+            "provision_node_named": _option("bool", "As of the entry point main.", default=False),
             "provision_node_event": _option("str", "Event of the state machine."),
             "provision_node_maintenance": _option("bool", "Set the node aside, or take it back."),
             "provision_node_protect": _option("bool", "Refuse rebuild, undeploy and delete."),

@@ -51,10 +51,10 @@ install_packages() {
     say "installing Debian packages: $*"
     DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" > /dev/null
     # Not on the next boot either, where this installation brought it.
-    local service
-    for service in nginx postgresql; do
+    local pair
+    for pair in nginx:nginx postgresql:postgresql openssh-server:ssh; do
         case " $* " in
-            *" $service"*) [ ! -d /run/systemd/system ] || systemctl --quiet disable $service ;;
+            *" ${pair%%:*}"*) [ ! -d /run/systemd/system ] || systemctl --quiet disable "${pair##*:}" ;;
         esac
     done
 }

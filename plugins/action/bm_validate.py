@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import validate
-from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import OperationAction
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._step_files import StepFilesAction
 
 
-class ActionModule(OperationAction):
+class ActionModule(StepFilesAction):
     """See the module's documentation."""
 
     OPERATION = validate

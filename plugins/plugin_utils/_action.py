@@ -18,8 +18,10 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _host_variables as host_variables
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._play import check_named
 
 # Ansible loads an action before it forks the worker that runs it: what is made here, each worker has.
 runner.warm_up()
@@ -44,11 +46,12 @@ def run_owner() -> str:
 
 
 @functools.cache
-def _validator(operation: t.Any) -> ArgumentSpecValidator:
+def validator_of(operation: t.Any) -> ArgumentSpecValidator:
+    """Return what checks an operation's options; made once."""
     return ArgumentSpecValidator(operation.ARGUMENT_SPEC)
 
 
-def _without_tags(options: dict[str, t.Any]) -> dict[str, t.Any]:
+def without_tags(options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return options in plain types: Ansible's tagged ones are dear to copy, and databases don't know them."""
     return t.cast("dict[str, t.Any]", json.loads(json.dumps(options, default=str)))
 
@@ -60,7 +63,7 @@ class OperationAction(ActionBase):
 
     def __init_subclass__(cls) -> None:
         if hasattr(cls, "OPERATION"):
-            _validator(cls.OPERATION)  # for the workers: to make one is dear
+            validator_of(cls.OPERATION)  # for the workers: to make one is dear
 
     _supports_async = True
     _supports_check_mode = True
@@ -68,16 +71,21 @@ class OperationAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         owner = self._task.args.get("owner") or run_owner()
-        self._task.args = _without_tags(self.options(task_vars or {}))
+        self._task.args = without_tags(self.options(task_vars or {}))
+        checked = validator_of(self.OPERATION).validate(self._task.args)
+        if checked.error_messages:
+            result.update(self.explain(checked.error_messages[0]), failed=True)
+            return result
+        try:
+            check_named(self._task, checked.validated_parameters, task_vars or {}, self._templar.template)
+        except InvalidRequestError as exc:
+            result.update(exc.to_result(), failed=True)
+            return result
         if self._task.delegate_to or self._task.async_val:
             args = {**self._task.args, "owner": owner}
             result.update(
                 self._execute_module(module_args=args, task_vars=task_vars, wrap_async=bool(self._task.async_val))
             )
-            return result
-        checked = _validator(self.OPERATION).validate(self._task.args)
-        if checked.error_messages:
-            result.update(self.explain(checked.error_messages[0]), failed=True)
             return result
         result.update(self.act(checked.validated_parameters, owner, task_vars or {}))
         return result

@@ -9,6 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import typing as t
 
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _play
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import StoreOperationAction
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._keeper import keep
 
@@ -53,7 +54,7 @@ class BatchAction(StoreOperationAction):
         return super().run(tmp, task_vars)
 
     def _names(self, variables: Result) -> list[str]:
-        if _strategy_of(self._task).rpartition(".")[2].rpartition("_")[2] in LOCKSTEP:
+        if _play.strategy_of(self._task).rpartition(".")[2].rpartition("_")[2] in LOCKSTEP:
             return [str(name) for name in variables.get("ansible_play_batch", ())]
         return [str(variables["inventory_hostname"])]
 
@@ -70,14 +71,6 @@ class BatchAction(StoreOperationAction):
             group = groups.setdefault(str(store), {**params, **_plain(store), "names": []})
             group["names"].append(name)
         return list(groups.values()) or [params]
-
-
-def _strategy_of(task: t.Any) -> str:
-    """Return the strategy of a task's play, by its name."""
-    block = task._parent
-    while block is not None and not hasattr(block, "_play"):
-        block = block._parent
-    return str(block._play.strategy) if block is not None else LOCKSTEP[0]
 
 
 def _same(value: t.Any, effective: t.Any) -> bool:

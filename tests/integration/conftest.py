@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import HistoryEntry
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,13 +173,16 @@ class Site:
         self,
         playbook: str,
         *arguments: str,
-        nodes: t.Sequence[str] = ("node01",),
+        nodes: t.Collection[str] = ("node01",),
         prefix: t.Sequence[str] = (),
         **variables: t.Any,
     ) -> t.Any:
-        """Start a playbook of the collection, by the command ``prefix``; keyword arguments are host variables."""
+        """Start a playbook of the collection; keyword arguments are host variables, ``nodes`` may have their own.
+
+        :param prefix: a command that runs it.
+        """
         inventory = self.folder / "inventory.yml"
-        hosts: dict[str, dict[str, t.Any]] = {node: {} for node in nodes}
+        hosts: dict[str, dict[str, t.Any]] = {node: nodes[node] if isinstance(nodes, dict) else {} for node in nodes}
         group = {"vars": {**self.variables, **variables}, "hosts": hosts}
         inventory.write_text(yaml.safe_dump({"all": {"children": {"baremetal": group}}}))
         environment = {
@@ -191,6 +195,7 @@ class Site:
         play = [str(BIN / "ansible-playbook"), "-i", str(inventory), str(ROOT / "playbooks" / playbook), *arguments]
         return subprocess.Popen(
             [*prefix, *play],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -198,15 +203,31 @@ class Site:
             start_new_session=True,
         )
 
-    def play(self, playbook: str, *arguments: str, **options: t.Any) -> Run:
-        """Run a playbook to its end."""
+    def play(self, playbook: str, *arguments: str, answers: str = "", **options: t.Any) -> Run:
+        """Run a playbook to its end; ``answers`` is what is typed meanwhile."""
         process = self.start(playbook, *arguments, **options)
-        output, dummy = process.communicate(timeout=300)
+        output, dummy = process.communicate(answers, timeout=300)
         return Run(process.returncode, output)
 
     def deploy(self, *arguments: str, **options: t.Any) -> Run:
         """Run playbooks/deploy.yml to its end."""
         return self.play("deploy.yml", *arguments, **options)
+
+    def put(self, node: str, state: str, **flags: t.Any) -> None:
+        """Bring the store into a state: the node with its flags, and nobody's."""
+        (self.folder / "state").mkdir(exist_ok=True)
+        store = Store(f"sqlite:///{self.folder}/state/store.db")
+        record = store.ensure_node(node, "fake")
+        assert store.reserve(node, "me", "test", 60)
+        record.provision_state = state
+        for flag, value in flags.items():
+            setattr(record, flag, value)
+        store.save(record, "me")
+        if record.maintenance:
+            entry = HistoryEntry(node=node, event="maintenance")
+            store.set_maintenance(node, True, record.maintenance_reason, entry)
+        store.release(node, "me")
+        store.close()
 
     def record(self, node: str = "node01") -> t.Any:
         """The node's record in the store, None where it has never been seen."""

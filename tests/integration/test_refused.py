@@ -11,9 +11,6 @@ import typing as t
 
 import pytest
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import HistoryEntry
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
-
 
 @dataclasses.dataclass
 class Refused:
@@ -121,26 +118,9 @@ ROWS = [
 ]
 
 
-def put(site: t.Any, row: Refused) -> None:
-    """Bring the store into the state of a row."""
-    (site.folder / "state").mkdir()
-    store = Store(f"sqlite:///{site.folder}/state/store.db")
-    record = store.ensure_node("node01", "fake")
-    assert store.reserve("node01", "me", "test", 60)
-    record.provision_state = row.state
-    for flag, value in row.flags.items():
-        setattr(record, flag, value)
-    store.save(record, "me")
-    if record.maintenance:
-        entry = HistoryEntry(node="node01", event="maintenance")
-        store.set_maintenance("node01", True, record.maintenance_reason, entry)
-    store.release("node01", "me")
-    store.close()
-
-
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.playbook}-{row.state}-{row.expected[0][:30]}")
 def test_it_is_refused_before_anything_changes(site: t.Any, row: Refused) -> None:
-    put(site, row)
+    site.put("node01", row.state, **row.flags)
     content = site.make_disk()
     before = site.record()
     run = site.play(f"{row.playbook}.yml", *row.arguments, **row.variables)

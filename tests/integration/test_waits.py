@@ -140,7 +140,10 @@ def test_a_host_that_becomes_unreachable_in_a_step_of_its_own(inspected: t.Any, 
     steps = [{"step": "look", "tasks": str(step)}]
     run = site.play("clean.yml", "-l", "baremetal", nodes=NODES, clean_node_steps=steps)
     assert run.code != 0
-    assert states(site) == {"node01": "manageable", "node02": "cleaning", "node03": "manageable"}, run.output
+    assert states(site) == {"node01": "manageable", "node02": "clean failed", "node03": "manageable"}, run.output
+    record, machine = site.record("node02"), site.machine("node02")
+    assert "became unreachable in task" in record.last_error
+    assert (record.reservation, machine["power_state"], machine["media"]) == (None, "power off", None)
     step.write_text("- ansible.builtin.ping:\n")
     again = site.play("clean.yml", "-l", "baremetal", nodes=NODES, clean_node_steps=steps)
     assert again.code == 0, again.output

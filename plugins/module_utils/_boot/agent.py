@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+import os
+import shlex
 import subprocess
 import typing as t
 from pathlib import Path
@@ -27,6 +30,8 @@ from .._errors import InvalidRequestError
 
 CONNECT_TIMEOUT = 5
 HOST_KEY_ALIAS = "baremetal-ramdisk"
+CONTROL_SOCKETS = "~/.ansible/cp"
+"""Where Ansible keeps the sockets of its connections, where it is not told otherwise."""
 
 Address = dict[str, t.Any]
 """Where a ramdisk answers, as the store keeps it: nothing secret, the key is a path."""
@@ -103,37 +108,50 @@ class Connection:
 
     @property
     def ssh_args(self) -> list[str]:
-        """Options of ssh(1) that pin the host key and end a dead connection."""
+        """Options of ssh(1) that pin the host key, whatever others say, and end a dead connection.
+
+        They have to come first: of each option ssh takes the first value that it is given (ssh_config(5)).
+        """
         options = {
-            "UserKnownHostsFile": self.known_hosts,
+            "UserKnownHostsFile": _quoted(self.known_hosts),
             "GlobalKnownHostsFile": "/dev/null",
+            "KnownHostsCommand": "none",
+            "VerifyHostKeyDNS": "no",
+            "UpdateHostKeys": "no",
+            "NoHostAuthenticationForLocalhost": "no",
             "HostKeyAlias": HOST_KEY_ALIAS,
             "StrictHostKeyChecking": "yes" if self.pinned else "accept-new",
             "IdentitiesOnly": "yes",
             "PasswordAuthentication": "no",
+            "ForwardAgent": "no",
             "ConnectTimeout": CONNECT_TIMEOUT,
             "ServerAliveInterval": 5,
             "ServerAliveCountMax": 6,
         }
-        return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+        return ["-F", "none", *(word for key, value in options.items() for word in ("-o", f"{key}={value}"))]
 
     @property
-    def control_path(self) -> str:
+    def control_path(self) -> Path:
         """Where Ansible keeps its connection: another place for each ramdisk, and never that of the instance.
 
         Both have the same address, so that without this a connection to the one would be taken for the other.
         """
         seed = next((path.read_bytes() for path in (self.key, self.known_hosts) if path.exists()), b"")
-        return f"%(directory)s/bm-{hashlib.sha256(seed + str(self.known_hosts).encode()).hexdigest()[:12]}"
+        folder = Path(os.environ.get("ANSIBLE_SSH_CONTROL_PATH_DIR") or CONTROL_SOCKETS).expanduser()
+        return folder / f"bm-{hashlib.sha256(seed + str(self.known_hosts).encode()).hexdigest()[:12]}"
 
     def to_result(self) -> dict[str, t.Any]:
-        """Return what the role sets as connection variables."""
+        """Return what the role sets as connection variables; Ansible's own connection stays open for a minute."""
+        with contextlib.suppress(OSError):  # ssh says so, where that matters
+            self.control_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept = {"ControlMaster": "auto", "ControlPersist": "60s", "ControlPath": _quoted(self.control_path)}
+        words = [*self.ssh_args, *(word for key, value in kept.items() for word in ("-o", f"{key}={value}"))]
         return {
             "address": self.address,
             "port": self.port,
-            "key": str(self.key),
-            "control_path": self.control_path,
-            "ssh_args": " ".join(f"'{word}'" if " " in word else word for word in self.ssh_args),
+            "key": str(self.key).replace("%", "%%"),
+            "control_path": str(self.control_path),
+            "ssh_args": shlex.join(words),
         }
 
     def write_keys(self, host: KeyPair | None, client: KeyPair) -> None:
@@ -162,13 +180,14 @@ class Connection:
         port, pinned = int(address["port"]), bool(address["pinned"])
         return cls(address["address"], port, Path(address["key"]), Path(address["known_hosts"]), pinned)
 
-    def ssh_command(self, remote: str, *, control_path: str = "none") -> list[str]:
+    def ssh_command(self, remote: str, *, control_path: Path | None = None) -> list[str]:
         """Return the command that runs ``remote``, a line for the ramdisk's shell.
 
         :param control_path: the socket of a connection that may be there already, and is used then.
         """
-        fixed = ["ssh", "-F", "none", "-o", "BatchMode=yes", *self.ssh_args, "-o", f"ControlPath={control_path}"]
-        return [*fixed, "-i", str(self.key), "-p", str(self.port), f"root@{self.address}", remote]
+        socket = _quoted(control_path) if control_path else "none"
+        fixed = ["ssh", "-o", "BatchMode=yes", *self.ssh_args, "-o", f"ControlPath={socket}"]
+        return [*fixed, "-i", str(self.key).replace("%", "%%"), "-p", str(self.port), f"root@{self.address}", remote]
 
     def probe(self) -> tuple[bool, str]:
         """Log in once; return whether the ramdisk answered as the one that was booted, and what was seen."""
@@ -182,6 +201,14 @@ class Connection:
         except subprocess.TimeoutExpired:
             return False, f"ssh to {self.address} hung"
         return what_ssh_said(done.returncode, done.stderr)
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as an option of ssh(1), which splits at spaces and expands ``%``.
+
+    Quotes, backslashes and ``${`` can't be in it: the contract refuses them (_contract/words.py).
+    """
+    return f'"{path}"'.replace("%", "%%")
 
 
 def what_ssh_said(code: int, errors: str) -> tuple[bool, str]:

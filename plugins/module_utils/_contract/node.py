@@ -16,12 +16,11 @@ from urllib.parse import urlsplit
 from .._errors import InvalidRequestError
 from . import check as contract
 from .schema import HOST_VARIABLES
+from .words import check_name, check_path
 
 Params = t.Mapping[str, t.Any]
 
 _COMPRESSION = {".gz": "gz", ".xz": "xz", ".zst": "zst", ".bz2": "bz2"}
-_LONGEST_NAME = 200
-"""Bytes of a node's name: files are named after it, with more in the name, and a file system takes 255."""
 _DRIVER_OF_SCHEME = {
     "fake": "fake",
     "ipmi": "ipmi",
@@ -139,12 +138,17 @@ class Node:
         :raises InvalidRequestError: naming the variable, what is wrong and how to put it right.
         """
         name = params["name"]
-        _check_name(name)
+        check_name(name)
         contract.check_names(params.get("variables") or [], node=name)
         known = HOST_VARIABLES["properties"]
         contract.check({f"bm_{key}": _given(value) for key, value in params.items() if f"bm_{key}" in known}, node=name)
         bmc = BMC(**_given(params["bmc"]))
         image = params.get("image")
+        for variable, path in (
+            ("bm_state_dir", params["state_dir"]),
+            ("bm_ramdisk.ssh_key", (params.get("ramdisk") or {}).get("ssh_key")),
+        ):
+            check_path(variable, path, node=name)
         return cls(
             name=name,
             driver=params.get("driver") or _driver_of(bmc.address, name),
@@ -178,16 +182,6 @@ def _given(value: t.Any) -> t.Any:
     if isinstance(value, dict):
         return {key: item for key, item in value.items() if item is not None}
     return value
-
-
-def _check_name(name: str) -> None:
-    odd = not name or name.startswith((".", "-")) or "/" in name or not name.isprintable() or " " in name
-    if odd or len(name.encode()) > _LONGEST_NAME:
-        raise InvalidRequestError(
-            f"'{name[:80]}{'…' if len(name) > 80 else ''}' can't be the name of a node.",
-            hint="Use an inventory host name without slash or space, not starting with '.' or '-', of at most "
-            f"{_LONGEST_NAME} bytes.",
-        )
 
 
 def _driver_of(address: str, name: str) -> str:

@@ -17,7 +17,6 @@ from .._wait import wait_until
 
 POWER_ON = "power on"
 POWER_OFF = "power off"
-
 CDROM = "cdrom"
 DISK = "disk"
 HTTP = "http"
@@ -26,10 +25,11 @@ PXE = "pxe"
 
 @dataclasses.dataclass
 class Counters:
-    """What a driver has done: requests to the BMC, and how often the machine was switched on."""
+    """What a driver has done; ``fence`` is called before what changes the machine is sent again."""
 
     bmc_requests: int = 0
     power_ons: int = 0
+    fence: t.Callable[[], None] = lambda: None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,6 +29,7 @@ def watch(driver: Driver, *, looks: t.Callable[[], None], acts: t.Callable[[], N
 
     What they raise keeps the look or the act from being done.
     """
+    driver.counters.fence = acts
     for names, before in ((LOOKS, looks), (ACTS, acts)):
         for interface, methods in names.items():
             for method in methods if getattr(driver, interface) else ():

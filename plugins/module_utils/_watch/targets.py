@@ -12,7 +12,6 @@ import contextlib
 import os
 import time
 import typing as t
-from pathlib import Path
 
 from .._boot.agent import CONNECT_TIMEOUT, Connection, what_ssh_said
 from .._drivers.fake import FakeAgent
@@ -33,9 +32,6 @@ COMMAND_TIMEOUT = CONNECT_TIMEOUT * 4.0
 MAX_CONNECTS, MAX_COMMANDS = 200, 16
 """How many connections are tried, and how many commands run, at the same time: for the limit of open files, and for
 the processors."""
-
-CONTROL_SOCKETS = Path("~/.ansible/cp")
-"""Where Ansible keeps its own connections, unless it was told otherwise."""
 
 
 class Look(t.NamedTuple):
@@ -195,9 +191,9 @@ class RunningJob(Target):
         if address["kind"] == "fake":
             return await self.limits.run(["sh", "-c", command])
         connection = Connection.at(address)
-        own = CONTROL_SOCKETS.expanduser() / Path(connection.control_path).name
-        socket = str(own) if own.exists() else "none"
-        return await self.limits.run(connection.ssh_command(command, control_path=socket))
+        own = connection.control_path
+        command_line = connection.ssh_command(command, control_path=own if own.exists() else None)
+        return await self.limits.run(command_line)
 
 
 class Pause(Target):

@@ -130,6 +130,13 @@ class Session:
         """Switch Secure Boot from the next boot on."""
         self.system().secure_boot.set_enabled(enabled)
 
+    def fence(self) -> None:
+        """Check that this run may still change the machine.
+
+        :raises NodeLockedError: it may not.
+        """
+        self._counters.fence()
+
     def write(self, doing: str, send: t.Callable[[], object]) -> list[Answer]:
         """Let ``send`` write, once, and return the answers to it.
 

@@ -55,6 +55,8 @@ def carry_through(
     attempt = 0
     while True:
         attempt += 1
+        if attempt > 1:
+            session.fence()
         try:
             accepted = [answer for answer in session.write(doing, send) if answer.status_code == 202]
         except (BMCConnectionError, BMCResponseError) as exc:

@@ -464,3 +464,18 @@ def test_the_end_of_a_session_never_raises(fake_node: t.Any, place: str) -> None
         bmc.password = "another"
         with connect(fake_node, bmc) as driver, pytest.raises(errors.BMCAuthenticationError):  # that token is none
             driver.power.get_power_state()
+
+
+@pytest.mark.parametrize("act", ["insert", "boot device", "power off"])
+def test_what_was_refused_is_not_sent_again_by_a_run_that_has_lost_the_node(fake_node: t.Any, act: str) -> None:
+    def fence() -> None:
+        raise errors.NodeLockedError("The reservation was lost to another run.", node="node01")
+
+    busy = {"act": act, "kind": "status", "status": 503, "times": None}
+    with Service([busy], power="On") as bmc:
+        with connect(fake_node, bmc) as driver:
+            driver.counters.fence = fence
+            with pytest.raises(errors.NodeLockedError):
+                deploy(driver)
+        assert sum(played["act"] == act for played in bmc.played) == 1
+        assert bmc.sessions == 0

@@ -1,0 +1,120 @@
+"""Fails the nodes that Ansible took out of a play in the middle of their work, with the cause."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: lost_nodes
+type: notification
+short_description: Fail nodes that Ansible took out of a play in the middle of their work
+description:
+  - A host that becomes unreachable in a step of yours, that ends its play itself (C(meta), C(end_host)), or that fails
+    in a handler, is taken out of the play without its C(rescue). At the end of the play its node is brought into the
+    failed state of its work, with the cause as C(last_error), tidied up and released, as after any other failure.
+  - What a run leaves that was killed or interrupted is not touched, since the same command goes on with it.
+  - The collection's own playbooks have it. For plays of your own add C(baremetal.lifecycle.lost_nodes) to
+    C(callbacks_enabled) in C(ansible.cfg); without it such a node stays as after a run that was killed.
+author:
+  - baremetal.lifecycle contributors (@baremetal-lifecycle)
+"""
+
+import concurrent.futures
+import os
+import typing as t
+
+from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
+
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.request import Request, Result
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import state
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _host_variables as host_variables
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import validator_of, without_tags
+
+_AT_ONCE = 16
+"""How many nodes are tidied up at the same time."""
+
+
+class CallbackModule(CallbackBase):
+    """Follows which nodes are in the middle of work; who is still there at the end of a play was lost to it."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "baremetal.lifecycle.lost_nodes"
+    CALLBACK_NEEDS_ENABLED = False
+
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._play: t.Any = None
+        self._at_work: dict[str, t.Any] = {}
+        self._causes: dict[str, str] = {}
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        """Deal with the play, or the batch, before this one."""
+        self._end_play()
+        self._play = play
+
+    def v2_playbook_on_stats(self, dummy: t.Any) -> None:
+        """Deal with the last play."""
+        self._end_play()
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        """Note whose work goes on, and whose has ended."""
+        act = result.task.action.rpartition(".")[2]
+        if act == "bm_prepare" and result.result.get("needed") and not result.task.check_mode:
+            self._at_work[result.host.name] = result.host
+        elif act == "bm_deploy" and not result.result.get("goes_on"):
+            self._at_work.pop(result.host.name, None)
+        self._causes.pop(result.host.name, None)
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        """Note the cause."""
+        if not ignore_errors:
+            self._causes[result.host.name] = f"Task '{result.task_name}' failed: {result.result.get('msg')}"
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        """Note the cause."""
+        said = result.result.get("msg")
+        self._causes[result.host.name] = f"The host became unreachable in task '{result.task_name}': {said}"
+
+    def _end_play(self) -> None:
+        lost, causes, self._at_work, self._causes = self._at_work, self._causes, {}, {}
+        if not lost:
+            return
+        with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+            ended = "Ansible ended the play for this node in the middle of its work."
+            options = {name: self._options_of(host, causes.get(name, ended)) for name, host in lost.items()}
+            for name, result in zip(lost, pool.map(_fail, options.values()), strict=True):
+                if result.get("failed") or result.get("transitions"):
+                    self._display.error(f"[{name}]: {options[name]['last_error']} {_outcome(result)}")
+
+    def _options_of(self, host: t.Any, cause: str) -> Result:
+        """Return the options of bm_state for a host, as its action would have them."""
+        variables = self._play.get_variable_manager().get_vars(play=self._play, host=host)
+        template = Templar(loader=self._play.get_loader(), variables=variables).template
+        given = {"event": "fail", "last_error": cause}
+        return host_variables.fill(given, state.ARGUMENT_SPEC, variables, template)
+
+
+def _fail(options: Result) -> Result:
+    """Fail a node that this run still holds; return the result of bm_state, without transitions for another's."""
+    checked = validator_of(state).validate(without_tags(options))
+    if checked.error_messages:
+        return {"failed": True, "msg": checked.error_messages[0]}
+    owner = str(owners.current_owner(os.getpid()))
+    return runner.execute(_fail_if_held, checked.validated_parameters, owner=owner)
+
+
+def _fail_if_held(request: Request) -> Result:
+    record = request.store.get(request.node.name)
+    return state.run(request) if record is not None and record.reservation == request.owner else {}
+
+
+def _outcome(result: Result) -> str:
+    if result.get("failed"):
+        return f"The failure could not be recorded: {result.get('msg')} The same command goes on."
+    return f"The node is '{result['provision_state']}'."
