@@ -60,6 +60,38 @@ def test_a_node_never_seen_becomes_active_with_the_image_on_its_disk(
     assert site.machine()["calls"] == machine["calls"]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_no_secret_of_a_url_is_told_or_kept(site: t.Any, images: Path, fails: bool) -> None:
+    site.make_disk(mib=60)
+    url = site.image_url.replace("://", "://me:MARKER@")
+    drive = images / "drive.iso"
+    drive.write_bytes(b"no config drive")
+    image = {"url": f"{url}/disk.img?sig=MARKER", "checksum": f"{url}/SHA256SUMS?sig=MARKER"}
+    more = {"bm_config_drive": {"url": f"{url}/drive.iso?sig=MARKER"}} if fails else {}
+    run = site.deploy("-vvv", bm_image=image, **more)
+    assert (run.code != 0) == fails, run.output
+    assert site.record().provision_state == ("deploy failed" if fails else "active")
+    assert "MARKER" not in run.output
+    for path in (site.folder / "state").rglob("*"):
+        assert path.is_dir() or b"MARKER" not in path.read_bytes(), path
+
+
+def test_the_same_image_on_another_disk_of_the_machine_is_found_before_the_write(site: t.Any, images: Path) -> None:
+    content = site.make_disk()
+    site.disk("other").write_bytes((images / "disk.img").read_bytes())
+    disks = {"bm_devices": [str(site.disk()), str(site.disk("other"))], "bm_root_device": {"name": str(site.disk())}}
+    image = {"url": f"{site.image_url}/disk.img", "checksum": f"{site.image_url}/SHA256SUMS"}
+    refused = site.deploy(**disks, bm_image=image)
+    assert refused.code != 0
+    assert f"{site.disk('other')} has the disk identifier" in refused.text
+    assert "bm_image.other_copies" in refused.text
+    assert site.disk().read_bytes() == content
+    erased = site.deploy(**disks, bm_image={**image, "other_copies": "erase"})
+    assert erased.code == 0, erased.output
+    assert site.disk().read_bytes() == (images / "disk.img").read_bytes()
+    assert not any(site.disk("other").read_bytes()[: 1 << 20])
+
+
 def test_a_config_drive_is_written_behind_the_image(site: t.Any) -> None:
     site.make_disk(mib=60)
     secret = "correct horse battery staple"
