@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 import uuid
 
+from ..._errors import StepError
 from .partition_table import Reader, read_gpt, read_table
 
 _SUPERBLOCKS = 72 * 1024  # Btrfs's is the farthest: at 64 KiB
@@ -44,12 +45,13 @@ _KINDS = (
 
 
 def describe_contents(read: Reader, size: int, sector_size: int = 512) -> Found:
-    """Return what a disk of ``size`` bytes holds. Reads some KiB of each partition; what is damaged is left out.
+    """Return what a disk of ``size`` bytes holds. Reads some KiB of each partition; what can't be read is left out.
 
     Keys: ``table`` (gpt, mbr or None), ``guid`` (of the table), ``filesystem``, ``label``, ``uuid`` (where there is no
     table), ``partitions`` with ``number``, ``start``, ``size`` (bytes), ``type``, ``name``, ``guid``, ``filesystem``,
     ``label``, ``uuid``.
     """
+    read = _leniently(read)
     table = read_table(read) or read_gpt(read, sector_size, size - size % sector_size - sector_size)
     if table is None:
         return {"table": None, "guid": None, "size": size, **_describe_filesystem(read, 0, size), "partitions": []}
@@ -66,6 +68,18 @@ def describe_contents(read: Reader, size: int, sector_size: int = 512) -> Found:
         for partition in table.partitions
     ]
     return {"table": table.kind, "guid": table.guid or None, "size": size, "partitions": partitions}
+
+
+def _leniently(read: Reader) -> Reader:
+    """Return a reader that has nothing where a disk has bad sectors: they must not keep it from being written."""
+
+    def read_or_nothing(offset: int, length: int) -> bytes:
+        try:
+            return read(offset, length)
+        except (OSError, StepError):
+            return b""
+
+    return read_or_nothing
 
 
 def _describe_filesystem(read: Reader, start: int, end: int) -> Found:

@@ -49,6 +49,13 @@ class ImageFacts(t.NamedTuple):
     table: str = ""
     content_end: int = 0
 
+    def of_size(self, size: int) -> ImageFacts:
+        """Return the facts of an image whose size is known.
+
+        It may be the beginning of a larger disk, with its backup GPT far behind: that is made anew.
+        """
+        return self._replace(extent=max(self.content_end, size)) if size else self
+
 
 def detect_format(head: bytes) -> str:
     """Return the name of the format by its magic number; ``raw`` where there is none."""

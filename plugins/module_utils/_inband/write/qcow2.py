@@ -71,7 +71,7 @@ def write_qcow2(fetch: Fetch, disk: Disk, progress: Progress, preserve: Preserve
         check_info(path, size, fetch.name)
         check_consistency(path, fetch.name)
         head = _read_head(path, size, fetch.name)
-        content = inspect_raw(head, f"{fetch.name} (its content)")
+        content = inspect_raw(head, f"{fetch.name} (its content)").of_size(size)
         check_whole(content, fetch.name, size)
         _check_fit(fetch, disk.target, content)
         source = Window("qcow2", path, len(head), size - len(head), name=fetch.name)

@@ -49,7 +49,7 @@ def inspect_first(fetch: Fetch, target: Target, head: bytes) -> ImageFacts:
     facts = inspect_raw(head, fetch.name)
     if fetch.compression == "none" and fetch.source.total is not None:
         check_whole(facts, fetch.name, fetch.source.total)
-    facts = _size_known(facts, fetch.get_declared_size())
+    facts = facts.of_size(fetch.get_declared_size())
     check_fit(
         facts,
         fetch.name,
@@ -59,14 +59,6 @@ def inspect_first(fetch: Fetch, target: Target, head: bytes) -> ImageFacts:
         is_block=target.is_block,
     )
     return facts
-
-
-def _size_known(facts: ImageFacts, size: int) -> ImageFacts:
-    """Return the facts with the size that the image has, if that is known.
-
-    An image may be the beginning of a larger disk, with its backup GPT far behind: that is made anew.
-    """
-    return facts._replace(extent=max(facts.content_end, size)) if size else facts
 
 
 def plan_raw(fetch: Fetch, target: Target, preserve: Preserve) -> tuple[int, Preserved]:
