@@ -140,7 +140,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
                 hint="Give the URL that it leads to, if that is to be trusted.",
             )
         clean, authorization = split_credentials(newurl)
-        new = super().redirect_request(req, fp, code, msg, headers, clean)
+        new = super().redirect_request(req, fp, 307 if code == 308 else code, msg, headers, clean)
         if new is not None and not authorization and _origin(clean) == _origin(req.full_url):
             authorization = req.get_header("Authorization") or ""
         if new is not None and authorization:

@@ -176,7 +176,7 @@ def test_what_does_not_is_an_error_that_names_it(
 
 def test_an_account_is_for_the_origin_that_it_was_given_for(fetch: Fetch, site: web.Site) -> None:
     mine = site.url.replace("://", "://me:MAR%20KER@")
-    site.answers = {"/file": web.behind(ACCOUNT, DATA), "/moved": web.redirect("/file", 307)}
+    site.answers = {"/file": web.behind(ACCOUNT, DATA), "/moved": web.redirect("/file", 308)}
     assert fetch(f"{mine}/file") == fetch(f"{mine}/moved") == DATA
     with web.serve() as other:
         other.answers["/file"] = DATA
