@@ -162,8 +162,8 @@ def test_a_finished_config_drive_is_taken_as_it_is(fake_node: t.Any, tmp_path: P
 @pytest.mark.parametrize(
     ("drive", "expected"),
     [
-        ({"iso": "no base64!"}, "bm_config_drive.iso is not base64"),
-        ({"iso": base64.b64encode(b"x" * 40000).decode()}, "neither ISO 9660 nor VFAT"),
+        ({"iso": "no base64!"}, "not valid base64"),
+        ({"iso": base64.b64encode(b"x" * 40000).decode()}, "neither an ISO 9660 nor a FAT"),
     ],
 )
 def test_a_finished_config_drive_that_is_none_is_refused(
