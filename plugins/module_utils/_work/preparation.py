@@ -142,9 +142,12 @@ def _keep_config_drive(request: Request) -> None:
         else:
             state_files.write(files.config_drive, base64.b64encode(content))
     except (BareMetalError, OSError) as exc:
-        message = f"Failed to store the config drive. Error: {exc}"
-        raise InvalidRequestError(
-            message, node=request.node.name, hint=getattr(exc, "hint", "Check bm_state_dir.")
+        kind = type(exc) if isinstance(exc, BareMetalError) else InvalidRequestError
+        raise kind(
+            f"Failed to store the config drive. Error: {exc}",
+            node=request.node.name,
+            hint=getattr(exc, "hint", "Check bm_state_dir."),
+            retryable=getattr(exc, "retryable", None),
         ) from exc
 
 
