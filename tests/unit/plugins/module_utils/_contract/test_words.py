@@ -61,9 +61,9 @@ def test_any_other_path_reaches_ssh_as_it_is(fake_node: t.Any, path: str) -> Non
     connection = Connection("127.0.0.1", 22, folder / "key", folder / "known_hosts", pinned=True)
     ssh, *rest = connection.ssh_command("true", control_path=folder / "socket")
     told = subprocess.run([ssh, "-G", *rest], capture_output=True, text=True, check=True).stdout
-    # Paths are expanded later (ssh_config(5), TOKENS), each by itself: here a doubled % still is one.
     seen = dict(line.partition(" ")[::2] for line in told.splitlines())
-    assert [seen[key] for key in ("userknownhostsfile", "identityfile", "controlpath")] == [
-        str(folder / name).replace("%", "%%") for name in ("known_hosts", "key", "socket")
-    ]
+    # -G tells the identity's name before its tokens are expanded (ssh_config(5), TOKENS), the others' after that.
+    seen["identityfile"] = seen["identityfile"].replace("%%", "%")
+    names = {"userknownhostsfile": "known_hosts", "identityfile": "key", "controlpath": "socket"}
+    assert {key: seen[key] for key in names} == {key: str(folder / name) for key, name in names.items()}
     assert seen["stricthostkeychecking"] == "true"
