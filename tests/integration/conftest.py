@@ -58,7 +58,8 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     """Serves files; ``/slow/`` in a path means 4 MiB a second, ``/cut/`` that the body ends half way."""
 
     def do_GET(self) -> None:
-        mode, name = self.path.strip("/").split("/", 1) if "/" in self.path.strip("/") else ("", self.path.strip("/"))
+        path = self.path.partition("?")[0].strip("/")
+        mode, name = path.split("/", 1) if "/" in path else ("", path)
         file = Path(self.server.folder) / name  # type: ignore[attr-defined]
         if not file.is_file():
             self.send_error(404)
