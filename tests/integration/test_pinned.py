@@ -102,7 +102,7 @@ def sshd(tmp_path: Path) -> t.Iterator[Sshd]:
 
 def ramdisk_of(site: t.Any, sshd: Sshd, node: str, host: KeyPair) -> Connection:
     """Return the way to a node's ramdisk, of which ``host`` was pinned; the server lets it in."""
-    folder = site.folder / "state" / node
+    folder = site.folder / "state" / f"100%h of {node}"  # as a bm_state_dir with such a name would make it
     connection = Connection("127.0.0.1", sshd.port, folder / "ramdisk_key", folder / "known_hosts", True)
     client = make_key_pair()
     connection.write_keys(host, client)

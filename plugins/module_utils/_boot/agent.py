@@ -187,7 +187,8 @@ class Connection:
         """
         socket = _quoted(control_path) if control_path else "none"
         fixed = ["ssh", "-o", "BatchMode=yes", *self.ssh_args, "-o", f"ControlPath={socket}"]
-        return [*fixed, "-i", str(self.key).replace("%", "%%"), "-p", str(self.port), f"root@{self.address}", remote]
+        # Not -i, which looks for the file before it expands the name.
+        return [*fixed, "-o", f"IdentityFile={_quoted(self.key)}", "-p", str(self.port), f"root@{self.address}", remote]
 
     def probe(self) -> tuple[bool, str]:
         """Log in once; return whether the ramdisk answered as the one that was booted, and what was seen."""
