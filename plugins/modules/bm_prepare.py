@@ -125,10 +125,6 @@ connection:
   description: How to reach the ramdisk; C(address), C(port), C(key), C(control_path) and C(ssh_args).
   returned: when needed
   type: dict
-config_drive:
-  description: File on the controller with the config drive, base64.
-  returned: when needed
-  type: str
 plan:
   description: What would be done; C(transitions), C(steps), C(bmc_calls), C(image), C(root_device).
   returned: in check mode
