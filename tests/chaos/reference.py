@@ -1,4 +1,4 @@
-"""What an undisturbed run of each scene comes to: its acts, and what it leaves; disturbed runs have to leave the same."""
+"""What an undisturbed run of each scene comes to: its acts, and what it leaves; other runs have to leave the same."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)

@@ -27,6 +27,8 @@ MARK = "BAREMETAL_LIFECYCLE_CHAOS"
 """The variable that each process of a run has in its environment: the pid of the run's first process."""
 
 TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")
+OF_THE_RAMDISK = "/run"
+"""Where jobs in the ramdisk, which is this machine here, have their locks: by disk, and all cells' have one name."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWNET = 0x00020000, 0x04000000, 0x40000000
@@ -59,7 +61,7 @@ def enter() -> None:
     _check(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWNET))
     mount("none", "/", flags=_MS_REC | _MS_PRIVATE)
     needed = {path: os.open(path, os.O_PATH) for path in {ROOT, Path(sys.prefix)} if _is_temporary(path)}
-    for place in TEMPORARY:
+    for place in (*TEMPORARY, OF_THE_RAMDISK):
         mount("baremetal-lifecycle-chaos", place, "tmpfs", data="mode=1777")
     for path, number in needed.items():
         path.mkdir(parents=True)
