@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import typing as t
 from pathlib import Path
@@ -115,7 +116,7 @@ class Ground:
         hit = FOLDER / "trace.hit"
         self.await_true(lambda: hit.exists() and bool(hit.read_text()), play, pause=0.003)
         pid = int(hit.read_text())
-        self.await_true(lambda: sandbox._status(str(pid))[1] in "Tt", play, pause=0.001)
+        self.await_true(lambda: sandbox.status_of(str(pid))[1] in "Tt", play, pause=0.001)
         return pid
 
     def await_true(
@@ -144,18 +145,25 @@ class Ground:
             sandbox.kill_all(self.processes)
         else:
             (os.killpg if whom == "group" else os.kill)(play.pid, signal.SIGKILL)
-            if stopped is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(stopped, signal.SIGCONT)
-        return self._ended(play)
+        return self.leave(play, stopped)
 
-    def _ended(self, play: t.Any) -> Run:
-        """Wait for a play alone: what outlives it may hold its output open."""
+    def leave(self, play: t.Any, stopped: int | None = None) -> Run:
+        """Let what stands still go on, and wait for a play alone: what outlives it may hold its output open."""
+        if stopped is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(stopped, signal.SIGCONT)
+        reader = threading.Thread(target=self._read, args=(play.stdout,), daemon=True)
+        reader.start()
         play.wait(timeout=LIMIT)
-        os.set_blocking(play.stdout.fileno(), False)
-        with contextlib.suppress(OSError, TypeError, ValueError):
-            self.outputs.append(play.stdout.buffer.raw.read(1 << 20).decode(errors="replace"))
-        return Run(play.returncode, "")
+        reader.join(timeout=0.5)
+        return Run(play.returncode, self.outputs[-1])
+
+    def _read(self, stream: t.Any) -> None:
+        number = len(self.outputs)
+        self.outputs.append("")
+        with contextlib.suppress(ValueError):
+            for line in stream:
+                self.outputs[number] += line
 
     # What has become of it
 
@@ -202,7 +210,7 @@ class Ground:
         left = self.await_silence()
         told = [Path("/proc", str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode()[:80] for pid in left]
         self.expect(not left, f"{len(left)} processes live on: {'; '.join(told)}")
-        zombies = sandbox.descendants(os.getpid(), zombies=True)
+        zombies = sandbox.zombies(os.getpid())
         self.expect(not zombies, f"{len(zombies)} zombies")
         found = [Path(path) for path in sandbox.found_in_temporary(FOLDER)]
         ours = [str(path) for path in found if not path.name.startswith(ANSIBLES_OWN)]

@@ -82,28 +82,41 @@ def found_in_temporary(*known: Path) -> list[str]:
     return sorted(str(path) for path in found if not any(one.is_relative_to(path) for one in spared))
 
 
-def _status(pid: str) -> tuple[int, str]:
+def status_of(pid: str) -> tuple[int, str]:
     """Return a process's parent and state."""
     fields = Path("/proc", pid, "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     return int(fields[1]), fields[0]
 
 
-def descendants(of: int, *, zombies: bool = False) -> list[int]:
-    """Return the living processes below one, or the zombies among them that are not its own children."""
-    parents: dict[int, tuple[int, str]] = {}
+def _family() -> dict[int, tuple[int, str]]:
+    """Return parent and state of all processes."""
+    found = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
-                parents[int(entry)] = _status(entry)
-    found, grown = {of}, True
-    while grown:
-        more = {pid for pid, (parent, dummy) in parents.items() if parent in found} - found
+                found[int(entry)] = status_of(entry)
+    return found
+
+
+def _below(of: int, family: t.Mapping[int, tuple[int, str]]) -> set[int]:
+    found, more = set[int](), {of}
+    while more:
+        more = {pid for pid, (parent, dummy) in family.items() if parent in more}
         found |= more
-        grown = bool(more)
-    found.discard(of)
-    if zombies:
-        return sorted(pid for pid in found if parents[pid][1] == "Z" and parents[pid][0] != of)
-    return sorted(pid for pid in found if parents[pid][1] not in "ZX")
+    return found
+
+
+def descendants(of: int, *, children_only: bool = False) -> list[int]:
+    """Return the living processes below one."""
+    family = _family()
+    found = {pid for pid in family if family[pid][0] == of} if children_only else _below(of, family)
+    return sorted(pid for pid in found if family[pid][1] not in "ZX")
+
+
+def zombies(of: int) -> list[int]:
+    """Return those below a process that nobody has waited for; its own children are its own business."""
+    family = _family()
+    return sorted(pid for pid in _below(of, family) if family[pid][1] == "Z" and family[pid][0] != of)
 
 
 def kill_all(pids: t.Callable[[], list[int]], *, seconds: float = 20) -> None:
