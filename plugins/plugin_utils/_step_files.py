@@ -32,6 +32,9 @@ Result = dict[str, t.Any]
 ENDS = frozenset({"clear_host_errors", "end_batch", "end_host", "end_play", "end_role"})
 """What C(meta) may not do in a step: the host would leave the play, or the role, and its node stay halfway."""
 
+SSH = frozenset({"smart", "ssh"})
+"""Connections that lead to the ramdisk, as the role's variables say."""
+
 OWN = ("provision_node_", "__provision_node_")
 """Prefixes of the variables in which the role keeps how far it is."""
 
@@ -40,7 +43,17 @@ class StepFilesAction(OperationAction):
     """Runs its operation where no step has a task that would leave the node halfway."""
 
     def act(self, params: Result, owner: str, variables: Result) -> Result:
-        for step, path in _files(params).items():
+        files = _files(params)
+        reached_by = str(self._templar.template(variables.get("ansible_connection") or "ssh"))
+        if files and _has_ramdisk(params) and reached_by.rpartition(".")[2] not in SSH:
+            exc = InvalidRequestError(
+                f"The step '{next(iter(files))}' runs in the ramdisk, over ssh, and ansible_connection of this host is"
+                f" {reached_by}.",
+                node=params["name"],
+                hint="Give the host the connection ssh where it is deployed, and that of its instance in other plays.",
+            )
+            return {**exc.to_result(), "failed": True}
+        for step, path in files.items():
             cause = self._judge(path, set())
             if cause:
                 problem, hint = cause
@@ -98,6 +111,11 @@ def _judge_task(task: Task, role: t.Any) -> tuple[str, str] | None:
     registered = [task.register] if isinstance(task.register, str) else task.register or ()
     own = next((name for name in (*registered, *facts) if str(name).startswith(OWN)), None)
     return (f"sets {own}, which is the role's own.", "Choose another name.") if own else None
+
+
+def _has_ramdisk(params: Result) -> bool:
+    """Say whether the machine has a ramdisk of its own; one that is a file has this controller."""
+    return params.get("driver") != "fake" and not str(params["bmc"]["address"]).startswith("fake:")
 
 
 def _files(params: Result) -> dict[str, Path]:

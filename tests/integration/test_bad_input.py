@@ -42,7 +42,7 @@ NEVER_SEEN = [
     ),
     Bad(
         "partition without a name",
-        ("bm_preserve_partitions.1 must satisfy minLength 1",),
+        ("bm_preserve_partitions.1 must not be empty",),
         {"bm_preserve_partitions": ["data", ""]},
     ),
     Bad(

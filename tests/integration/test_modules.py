@@ -43,7 +43,7 @@ def test_an_iso_becomes_the_instance_over_real_redfish(site: t.Any, redfish_serv
     assert (again.code, again.changed) == (0, 0), again.output
     wrong = site.deploy(**{**wanted, "bm_rebuild": True, "bm_image": {**image, "checksum": "sha256:" + "0" * 64}})
     assert wrong.code != 0
-    assert "not 0000000000000000" in wrong.text
+    assert "declared is sha256:0000000000000000" in wrong.text
     record = site.record()
     assert (record.provision_state, record.power_state) == ("deploy failed", "power on"), "it was not rebooted"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -22,8 +23,8 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.agent im
     Connection,
     KeyPair,
     make_key_pair,
-    write_secret,
 )
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 
 ANYBODY = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null"
@@ -120,7 +121,8 @@ def begin_cleaning(site: t.Any, node: str) -> None:
     steps = {"start_ramdisk": "done", "mine": "todo", "tear_down_agent": "todo"}
     record.steps = [{"step": f"deploy.{step}", "status": status} for step, status in steps.items()]
     store.save(record, "me")
-    store.release(node, "me")
+    dead = owners.current_owner(os.getpid())._replace(started="1")
+    assert store.reserve(node, str(dead), "clean", 60, instead_of="me", only_expired=False)
     store.close()
 
 
@@ -145,7 +147,6 @@ PLAY = """
 """
 STEP = [
     {"ansible.builtin.command": "touch {{ folder }}/here.{{ inventory_hostname }}", "delegate_to": "localhost"},
-    {"ansible.builtin.raw": "true", "delegate_to": "switch"},
     {"ansible.builtin.raw": 'test -n "$SSH_CONNECTION" || touch {{ folder }}/not_in_the_ramdisk'},
 ]
 
@@ -157,16 +158,11 @@ def ramdisks(site: t.Any, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> t.Any:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ANSIBLE_FORKS", str(len(WAYS)))
     (site.folder / "state").mkdir()
-    other, switch = make_key_pair(), make_key_pair()
+    other = make_key_pair()
     for node in WAYS:
         connection = ramdisk_of(site, sshd, node, sshd.host if node == "right" else other)
         begin_cleaning(site, node)
         (site.folder / f"{node}.result").write_text(json.dumps(connection.to_result()))
-    write_secret(site.folder / "switch_key", switch.private)
-    sshd.admit(switch, "switch")
-    to_switch = {"ansible_host": "127.0.0.1", "ansible_port": sshd.port, "ansible_connection": "ssh"}
-    to_switch |= {"ansible_ssh_private_key_file": str(site.folder / "switch_key"), "ansible_user": "root"}
-    (site.folder / "switch.yml").write_text(yaml.safe_dump({"all": {"hosts": {"switch": to_switch}}}))
     (site.folder / "step.yml").write_text(yaml.safe_dump(STEP))
     (site.folder / "play.yml").write_text(PLAY)
     site.variables |= {"folder": str(site.folder), "ansible_connection": "ssh", **VARIABLES}
@@ -174,16 +170,18 @@ def ramdisks(site: t.Any, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> t.Any:
 
 
 def arguments(site: t.Any, file: str) -> tuple[str, ...]:
-    more = ("-i", str(site.folder / "switch.yml"), "-e", f"file={file}")
-    return str(site.folder / "play.yml"), "-v", "-l", "baremetal", *more
+    return str(site.folder / "play.yml"), "-v", "-l", "baremetal", "-e", f"file={file}"
 
 
-def test_a_users_step_goes_to_the_pinned_key_and_what_it_delegates_elsewhere(ramdisks: t.Any, sshd: Sshd) -> None:
-    run = ramdisks.play(*arguments(ramdisks, "step"), nodes=WAYS)
-    assert sshd.reached == {"right", "switch"}, run.output
-    assert sorted(path.name for path in ramdisks.folder.glob("here.*")) == sorted(f"here.{node}" for node in WAYS)
+def test_a_users_step_goes_to_the_pinned_key_and_what_it_delegates_to_the_controller(
+    ramdisks: t.Any, sshd: Sshd
+) -> None:
+    ways = {name: own for name, own in WAYS.items() if "ansible_connection" not in own}
+    run = ramdisks.play(*arguments(ramdisks, "step"), nodes=ways)
+    assert sshd.reached == {"right"}, run.output
+    assert sorted(path.name for path in ramdisks.folder.glob("here.*")) == sorted(f"here.{node}" for node in ways)
     assert not (ramdisks.folder / "not_in_the_ramdisk").exists()
-    assert run.output.count(REFUSED) >= len(WAYS) - 1, run.output
+    assert run.output.count(REFUSED) >= len(ways) - 1, run.output
     assert "can't be reached" in ramdisks.record("right").last_error, "only its BMC is not there"
 
 
@@ -198,3 +196,15 @@ def test_a_core_step_goes_to_the_pinned_key(ramdisks: t.Any, sshd: Sshd) -> None
     process.communicate()
     assert output.count(REFUSED) >= 2 * len(WAYS), output
     assert sshd.reached == {"right"}, output
+
+
+@pytest.mark.parametrize("connection", ["local", "winrm", "ansible.builtin.local"])
+def test_a_users_step_that_would_not_reach_the_ramdisk_is_refused(ramdisks: t.Any, connection: str) -> None:
+    run = ramdisks.play("clean.yml", "-l", "right", nodes=WAYS, ansible_connection=connection, clean_node_steps=[
+        {"step": "mine", "tasks": "{{ folder }}/step.yml"}
+    ])  # fmt: skip
+    assert (
+        f"The step 'mine' runs in the ramdisk, over ssh, and ansible_connection of this host is {connection}"
+        in run.text
+    )
+    assert not list(ramdisks.folder.glob("here.*"))

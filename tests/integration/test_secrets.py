@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import tempfile
 import threading
 import time
 import typing as t
@@ -96,14 +97,13 @@ def watched_processes() -> t.Iterator[set[str]]:
 
 
 @pytest.fixture
-def planted(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Any:
+def planted(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[t.Any]:
     """A site that keeps all that Ansible writes in its own folder."""
     for name in ("tmp", "local", "remote", "callbacks"):
         (site.folder / name).mkdir()
     (site.folder / "callbacks" / "keeps_all.py").write_text(CALLBACK)
     (site.folder / "step.yml").write_text(yaml.safe_dump(STEP))
     for name, value in {
-        "TMPDIR": "tmp",
         "ANSIBLE_LOCAL_TEMP": "local",
         "ANSIBLE_REMOTE_TEMP": "remote",
         "ANSIBLE_ASYNC_DIR": "remote",
@@ -117,7 +117,11 @@ def planted(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Any:
     site.variables["bm_deploy_steps"] = [{"step": "mine", "priority": 70, "tasks": "{{ folder }}/step.yml"}]
     for node in NODES:
         site.make_disk(node)
-    return site
+    # Ansible's sockets lie there, and the name of a socket has a limit of 108 bytes (unix(7)).
+    with tempfile.TemporaryDirectory(prefix="baremetal-lifecycle-") as short:
+        (Path(short) / "tmp").symlink_to(site.folder / "tmp")
+        monkeypatch.setenv("TMPDIR", f"{short}/tmp")
+        yield site
 
 
 @pytest.mark.parametrize("variables", [PLAIN, IN_URLS], ids=["variables", "urls"])
