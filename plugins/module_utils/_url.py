@@ -15,20 +15,28 @@ import re
 _SECRETS = re.compile(
     r"""(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)
     (?: [^\s/?\#"]*@                                # user and password, as RFC 3986 has them
-      | [^\s/?\#@":\[]*:(?![0-9]*[/?\#])[^\s"]*@    # a password with / ? or # in it, which no port has
+      | [^\s/?\#@":\[]*:(?![0-9]*[/?\#])[^\s"]{0,300}@    # a password with / ? or # in it, which no port has
     )?
     (?P<place>[^\s?\#"'<>]*)
-    (?: [?\#][^\s"'<>]*? (?=[.,;:)\]}]*(?:[\s"'<>]|$)) )?""",
+    (?P<rest>[?\#][^\s"<>]*)?""",
     re.VERBOSE,
 )
+_AROUND = ".,;:)]}'"
+"""What stands behind a URL in a sentence."""
 
 
 def mask(text: str) -> str:
     """Return a text with all URLs in it as they may be shown."""
-    return _SECRETS.sub(r"\g<scheme>\g<place>", text) if "://" in text else text
+    return _SECRETS.sub(_without, text) if "://" in text else text
+
+
+def _without(found: re.Match[str]) -> str:
+    rest = found["rest"] or ""
+    return found["scheme"] + found["place"] + rest[len(rest.rstrip(_AROUND)) :]
 
 
 def shown(url: str) -> str:
     """Return a URL as it may be shown: ``http://user:secret@host/image.raw?sig=…`` is ``http://host/image.raw``."""
-    scheme, mark, rest = mask(url).partition("://")
-    return scheme + mark + rest.partition("?")[0].partition("#")[0]
+    scheme, mark, rest = url.partition("://")
+    place, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
+    return mask(scheme + mark + place.rpartition("@")[2] + slash + path)

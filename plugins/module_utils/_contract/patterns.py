@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 _PLACE = (  # of an http URL: a password is percent-encoded, or what follows it would be taken for the host
-    "https?://(([^\\s/?#@%]|%[0-9A-Fa-f]{2})*@)?(\\[[0-9A-Fa-f:.]+\\]|[^\\s/?#@:\\[\\]]+)(:[0-9]{1,5})?"
-    "(/[^\\s?#]*(\\?[^\\s#]*)?(#\\S*)?)?"
+    "https?://(([^\\s/?#@%\"'<>]|%[0-9A-Fa-f]{2})*@)?(\\[[0-9A-Fa-f:.]+\\]|[^\\s/?#@:\\[\\]]+)(:[0-9]{1,5})?"
+    '(/[^\\s?#"<>]*(\\?[^\\s#"<>]*)?(#\\S*)?)?'
 )
 _ENCODED = "with @ : / ? # % of a password written as %40 %3A %2F %3F %23 %25"
 HTTP_URL = {

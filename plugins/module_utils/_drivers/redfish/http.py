@@ -45,6 +45,12 @@ AGAIN_AT = frozenset({301, 302, 307, 308})
 SAFE = "!#$%&'()*+,/:;=?@[]~"
 """Characters of a link that are sent as they are."""
 
+DISAGREEMENT = (
+    *("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE", "HANDSHAKE_FAILURE", "NO_SHARED_CIPHER"),
+    *("NO_CIPHERS", "INSUFFICIENT_SECURITY", "KEY_TOO_SMALL", "LEGACY", "WRONG_SIGNATURE_TYPE", "DIGEST_TOO"),
+)
+"""Words of OpenSSL's that mean that asking again is in vain; others come from a web server that is just restarting."""
+
 PORTS = {"http": 80, "https": 443}
 
 
@@ -110,9 +116,11 @@ class Client:
             answer = self._exchange(method, path, headers, body, deadline)
             if answer.status_code != 303 and answer.status_code not in AGAIN_AT:
                 return answer
-            path = self.path_of(str(answer.headers.get("Location") or ""), path)
+            before, path = (method, path), self.path_of(str(answer.headers.get("Location") or ""), path)
             if answer.status_code == 303:
                 method, body = "GET", None
+            if (method, path) == before:
+                raise MalformedError("it redirects to where it is", tries=1)
         raise MalformedError("it redirects again and again", tries=1)
 
     def _exchange(
@@ -182,6 +190,10 @@ class _Reader(io.RawIOBase):
         self._sock.settimeout(_left(self._deadline))
         return self._sock.recv_into(buffer)
 
+    def readall(self) -> bytes:
+        """Refuse what has no end: http.client asks for all where a size in the answer is negative."""
+        raise http.client.HTTPException("a size that is none")
+
 
 def _left(deadline: float) -> float:
     left = deadline - time.monotonic()
@@ -240,10 +252,10 @@ def _named() -> t.Iterator[None]:
         raise UnreachableError(exc.verify_message or str(exc), "certificate") from exc
     except TimeoutError as exc:
         raise UnreachableError("no answer in time", "silent") from exc
-    except ssl.SSLEOFError as exc:
-        raise UnreachableError(str(exc)) from exc
     except ssl.SSLError as exc:
-        raise UnreachableError(exc.reason or str(exc), "tls") from exc
+        reason = str(exc.reason or exc)
+        kind = "tls" if any(word in reason for word in DISAGREEMENT) else "connection"
+        raise UnreachableError(reason, kind) from exc
     except UnicodeError as exc:
         raise UnreachableError("its host name is none", "name") from exc
     except (OSError, http.client.IncompleteRead) as exc:

@@ -29,8 +29,8 @@ NO_SESSIONS = frozenset({404, 405, 501})
 BASIC_WANTED = ("basic authentication", "ServiceDisabled")
 """... and words of a refusal that mean that sessions are switched off."""
 
-SESSION_LIMIT = ("SessionLimitExceeded",)
-"""... and the MessageId of one that has no session left: basic authentication needs none."""
+SESSION_LIMIT = ("SessionLimitExceeded", "CreateLimitReachedForResource", "RAC0218", "maximum number of user sessions")
+"""... and of one that has no session left, by MessageId or in words: basic authentication needs none."""
 
 CREDENTIALS = ("unauthor", "credential", "password", "user name", "username", "access denied", "accessdenied", "log in")
 """Words of a 400 that mean that the credentials are wrong: iLO answers so."""
@@ -86,11 +86,15 @@ class Login:
         answer = self._ask(exchange) if self._place is not None else None
         if answer is not None and answer.status_code < 400:
             self._use_session(answer)
-        elif answer is None or answer.status_code in NO_SESSIONS or answer.mentions(*BASIC_WANTED):
+        elif answer is None or answer.status_code in NO_SESSIONS:
             self._use_basic("")
         elif answer.mentions(*SESSION_LIMIT):
             self._use_basic(f"it has no session left ({self._words(answer)})")
-        elif answer.status_code in (401, 403) or (answer.status_code == 400 and answer.mentions(*CREDENTIALS)):
+        elif answer.status_code in (400, 401, 403) and answer.mentions(*CREDENTIALS):
+            raise self.refuse(answer)
+        elif answer.mentions(*BASIC_WANTED):
+            self._use_basic("")
+        elif answer.status_code in (401, 403):
             raise self.refuse(answer)
         else:
             error = BMCResponseError(
@@ -179,7 +183,8 @@ class Login:
                 body = answer.document()
                 place = str(body.get("@odata.id") or body.get("Id") or "")
             # Only its path: some name themselves otherwise than they are reached.
-            self._sessions.append((urlsplit(urljoin(f"http://bmc{self._place}/", place)).path, token))
+            path = urlsplit(urljoin(f"http://bmc{self._place}/", place)).path
+            self._sessions.append((f"/{path.lstrip('/')}", token))
 
     def _use_basic(self, instead_of: str) -> None:
         self._instead_of = instead_of

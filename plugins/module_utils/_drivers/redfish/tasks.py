@@ -38,7 +38,7 @@ def place_of(answer: Answer) -> str | None:
     if not told and "TaskState" in body:
         told = body.get("@odata.id")
     path = urlsplit(str(told)).path if told else ""  # some name themselves otherwise than they are reached
-    return path if path.startswith("/") else None
+    return f"/{path.lstrip('/')}" if path.startswith("/") else None
 
 
 def progress_of(answer: Answer) -> Progress:

@@ -10,7 +10,9 @@ machine it is chance which one is taken.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import typing as t
 from pathlib import Path
 
@@ -34,7 +36,8 @@ class OtherDisks:
         self._choice = choice
         known = paths if paths is not None else _list_paths(marker)
         own = {target.path, *members_of(target.path)}
-        self._paths = [path for path in known if os.path.realpath(path) not in own]
+        same = _ids_of(target.path)
+        self._paths = [path for path in known if os.path.realpath(path) not in own and not same & _ids_of(path)]
         self.copies: list[Found] = []
         self.with_esp: list[str] = []
 
@@ -52,6 +55,8 @@ class OtherDisks:
             label = [f"a partition {LABEL}"] if _has_config_drive(found) else []
             if same or label:
                 self.copies.append({"device": path, "has": same + label, "erased": False})
+                if self._choice == ERASE:
+                    inspect_target(path, marker=self._marker)  # one that can't be erased is told before the write
             if any(partition["type"] == EFI_SYSTEM for partition in found["partitions"]):
                 self.with_esp.append(path)
         if self.copies and self._choice == REFUSE:
@@ -117,6 +122,20 @@ def file_reader(file: t.Any) -> Reader:
         return t.cast(bytes, file.read(length))
 
     return read
+
+
+def _ids_of(path: str, sysfs: Path = Path("/sys/class/block")) -> set[str]:
+    """Return what tells a disk from others: another path to the same disk, as with two cables, has the same."""
+    found = set()
+    with contextlib.suppress(OSError):
+        info = os.stat(path)
+        found.add(f"node {info.st_rdev}" if stat.S_ISBLK(info.st_mode) else f"file {info.st_dev} {info.st_ino}")
+    device = sysfs / os.path.basename(os.path.realpath(path))
+    for name in ("wwid", "device/wwid", "device/vpd_pg83", "device/serial"):
+        with contextlib.suppress(OSError):
+            content = (device / name).read_bytes().strip()
+            found |= {f"{os.path.basename(name)} {content.hex()}"} if content else set()
+    return found
 
 
 def members_of(path: str, sysfs: Path = Path("/sys/class/block")) -> t.Iterator[str]:

@@ -189,7 +189,7 @@ class HttpSource:
             self.total = self._end = self._announced(response)
         else:
             response.close()
-            raise self._refused(f"HTTP {response.status} {response.reason}")
+            raise self._refused(f"HTTP {response.status} {str(response.reason)[:200]}")
         if not self.fetched:
             self.location = response.geturl()
             etag = response.headers.get("ETag", "")
@@ -236,7 +236,7 @@ class HttpSource:
         """Return the cause in words if another attempt makes sense, else raise."""
         exc.close()
         if exc.code in _RETRIED:
-            return f"HTTP {exc.code} {exc.reason}"
+            return f"HTTP {exc.code} {str(exc.reason)[:200]}"
         if exc.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise ImageError(
                 f"{self._subject} is truncated: the server promised {self.total} bytes and has {self.fetched}."
@@ -244,7 +244,7 @@ class HttpSource:
                 else f"{self._subject} is empty.",
                 hint="Publish it again.",
             ) from exc
-        raise self._refused(" ".join(f"HTTP {exc.code} {exc.reason}".split())) from exc
+        raise self._refused(" ".join(f"HTTP {exc.code} {str(exc.reason)[:200]}".split())) from exc
 
     def _refused(self, why: str) -> ImageError:
         return ImageError(

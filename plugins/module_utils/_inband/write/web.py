@@ -19,7 +19,7 @@ import time
 import typing as t
 import urllib.parse
 import urllib.request
-from http.client import HTTPConnection, HTTPMessage, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, HTTPSConnection
 
 from ..._errors import ImageError, InvalidRequestError
 
@@ -94,6 +94,10 @@ class _PacedStream(io.RawIOBase):
         self._pace.count(size or 0, time.monotonic() - began)
         return size
 
+    def readall(self) -> bytes:
+        """Refuse what has no end: http.client asks for all where a size in the answer is negative."""
+        raise HTTPException("a size that is none")
+
     def close(self) -> None:
         self._raw.close()
         super().close()
@@ -133,6 +137,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: t.Any, code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
+        fp.close()  # else all of its body would be read, however long
         parts = urllib.parse.urlsplit(newurl)
         if parts.scheme not in _DEFAULT_PORTS or (req.type == "https" and parts.scheme != "https"):
             raise ImageError(
