@@ -37,6 +37,6 @@ def _without(found: re.Match[str]) -> str:
 
 def shown(url: str) -> str:
     """Return a URL as it may be shown: ``http://user:secret@host/image.raw?sig=…`` is ``http://host/image.raw``."""
-    scheme, mark, rest = url.partition("://")
+    scheme, mark, rest = _SECRETS.sub(r"\g<scheme>\g<place>", url).partition("://")
     place, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
-    return mask(scheme + mark + place.rpartition("@")[2] + slash + path)
+    return scheme + mark + place.rpartition("@")[2] + slash + path

@@ -127,7 +127,14 @@ def begin_cleaning(site: t.Any, node: str) -> None:
 
 
 VARIABLES = {
-    "bm_bmc": {"address": "https://127.0.0.1:1", "username": "x", "password": "x", "timeout": 1, "power_timeout": 1},
+    "bm_bmc": {
+        "address": "https://127.0.0.1:1",
+        "system_id": "{{ inventory_hostname }}",
+        "username": "x",
+        "password": "x",
+        "timeout": 1,
+        "power_timeout": 1,
+    },
     "provision_node_verb": "clean",
     "provision_node_steps": [{"step": "mine", "tasks": "{{ folder }}/step.yml"}],
 }

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import ImageError
@@ -45,3 +47,25 @@ def test_every_error_is_masked_whoever_raises_it() -> None:
     result = error.to_result()
     assert "MARKER" not in str(result)
     assert result["msg"].startswith("http://host/x is away. Also https://host/z. Look at http://host/y.")
+
+
+@pytest.mark.parametrize(
+    "url", ['http://u:MAR"KER@h/i', "http://h/i?a='b'&sig=MARKER", "http://u:MAR'KER@h/i?x='MARKER'"]
+)
+def test_quotes_in_a_url_hide_nothing_from_the_filter(url: str) -> None:
+    assert shown(url) == "http://h/i"
+
+
+@pytest.mark.parametrize(
+    "text", ["x://h?" + ").:" * 20_000 + "a", "x://b:c" * 9_000, "x://" * 16_000, "x://a@" * 10_000]
+)
+def test_hostile_text_is_masked_in_a_moment(text: str) -> None:
+    """It took minutes: the time of a text twice as long is not four times that."""
+
+    def seconds(of: str) -> float:
+        started = time.process_time()
+        mask(of)
+        return time.process_time() - started
+
+    half = min(seconds(text[: len(text) // 2]) for dummy in range(3))
+    assert min(seconds(text) for dummy in range(3)) < 3.2 * half + 0.05

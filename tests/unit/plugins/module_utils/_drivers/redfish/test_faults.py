@@ -168,7 +168,7 @@ FOR_GOOD: list[tuple[str, Fault, tuple[str, ...], type[errors.BareMetalError], s
     ("elsewhere", {"kind": "redirect", "status": 307, "location": "http://192.0.2.7:81/x"}, ALL,
      RESPONSE, "points to http://192.0.2.7:81, another address"),
     ("round and round", {"kind": "redirect", "status": 301, "location": "/redfish/v1/Systems/1"}, ("validate",),
-     RESPONSE, "redirects again and again"),
+     RESPONSE, "redirects to where it is"),
     ("nothing comes", {"kind": "late", "seconds": 2.5}, ("root", "validate"), CONNECTION, "no answer in time"),
     ("a byte a while", {"kind": "drip", "seconds": 0.2}, ("root", "validate"), CONNECTION, "no answer in time"),
     ("a byte of the head a while", {"kind": "drip", "seconds": 0.2, "head": True}, ("root", "validate"),
