@@ -9,7 +9,7 @@ NODE ?= node01
 NODES ?= $(NODE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test bench e2e-full e2e-life clean
+.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test bench chaos e2e-full e2e-life clean
 
 deploy: lab-up
 	ansible-playbook playbooks/deploy.yml -i inventory/lab -l $(NODE)
@@ -52,6 +52,11 @@ test:
 bench:
 	@lab/setup.sh test
 	@python -m tests.bench $(if $(AGAINST),--against $(AGAINST)) $(BENCH)
+
+# Runs that are killed, signalled or lose their power at every act; CHAOS="kill --only undeploy" for some. Resumable.
+chaos:
+	@lab/setup.sh test
+	@python -m tests.chaos $(CHAOS)
 
 # Every kind of machine, in about half an hour; writes docs/matrix.md.
 e2e-full:

@@ -43,8 +43,9 @@ DEVICE = Path("/tmp/baremetal-lifecycle-chaos-state.img")
 
 def scenes(only: str, *, quick: bool) -> list[str]:
     """Return the scenes whose undisturbed runs say which cells there are."""
-    names = {name for name, dummy in QUICK} if quick else {*GRID, *RACK}
-    return sorted(names) if not only or only.startswith(MATRIX) else []
+    known = {name for name, dummy in QUICK} if quick else {*GRID, *RACK}
+    named = {name for name in known if only.startswith(f"{MATRIX}: {name}, ")}
+    return sorted(named or known)
 
 
 def cells(bases: Path) -> t.Iterator[Cell]:
