@@ -151,7 +151,7 @@ class _Tables:
     def _is_whole(self, offset: int) -> bool:
         """Say whether a cluster at the end of the file is: its size is told in sectors, the last need not be full."""
         if self._is_zstd:
-            return True  # qemu-img finds out: a frame tells itself how long it is
+            return False  # Python can't unpack it here; qemu-img convert fills the sector
         present = os.pread(self._fd, self._file_size - offset, offset)
         try:
             return bool(len(zlib.decompressobj(-12).decompress(present, self._cluster)) == self._cluster)

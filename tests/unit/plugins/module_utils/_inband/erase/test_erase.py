@@ -387,6 +387,8 @@ class EndedError(Exception):
 
 
 class Module:
+    params: t.ClassVar[dict[str, t.Any]] = {}
+
     def exit_json(self, **kwargs: t.Any) -> t.NoReturn:
         raise EndedError({"failed": False, **kwargs})
 
