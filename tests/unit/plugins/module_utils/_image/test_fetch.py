@@ -138,6 +138,8 @@ def test_what_arrives_whole(how: str, answer: web.Answer, fetch: Fetch, site: we
 REFUSED: list[tuple[str, web.Answer, str, bool]] = [
     ("half of it", cut(HALF), "bytes", True),
     ("nothing of it", cut(0), f"ended after 0 of {len(DATA)} bytes", True),
+    ("a chunk of less than nothing", raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n" + DATA),
+     "a size", True),
     ("a chunk without an end", chunked(b""), "IncompleteRead", True),
     ("a connection that is reset", reset, "ConnectionResetError", True),
     ("no HTTP", raw(b"SSH-2.0-x\r\n\r\n"), "BadStatusLine", True),

@@ -238,6 +238,11 @@ def test_basic_authentication_is_for_services_that_have_no_session(
         ({"status": 400, "text": "UnauthorizedLoginAttempt"}, errors.BMCAuthenticationError, "refused the credentials"),
         ({"status": 401}, errors.BMCAuthenticationError, "refused the credentials"),
         (
+            {"status": 401, "text": "Invalid credentials. Use a valid session or Basic Authentication."},
+            errors.BMCAuthenticationError,
+            "refused the credentials",
+        ),
+        (
             {"status": 403, "text": "The value right is locked out"},
             errors.BMCAuthenticationError,
             "value *** is locked",

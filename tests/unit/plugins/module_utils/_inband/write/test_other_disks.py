@@ -93,6 +93,14 @@ def test_it_is_erased_or_kept_by_choice_and_said(write: t.Any, other: Path, imag
     assert write()["other_copies"] == []
 
 
+def test_another_path_to_the_disk_itself_is_no_other_disk(write: t.Any, disk: Path, other: Path, image: bytes) -> None:
+    other.unlink()
+    other.hardlink_to(disk)  # as of a disk with two cables
+    for dummy in range(2):
+        assert write(other_copies="erase")["other_copies"] == []
+    assert disk.read_bytes()[:MIB] == image[:MIB]
+
+
 def test_nothing_is_erased_when_the_write_fails(write: t.Any, other: Path, image: bytes) -> None:
     with pytest.raises(BareMetalError):
         write(other_copies="erase", checksum=f"sha256:{'0' * 64}")
