@@ -389,7 +389,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with self.server.lock:
             return self.server.answer(self.command, path, body, self.headers)
 
-    def send(self, status: int, body: t.Any = None, headers: t.Mapping[str, str] = {}, share: float = 1.0) -> None:
+    def send(self, status: int, body: t.Any = None, headers: t.Mapping[str, str] = {}, share: float = 1.0) -> None:  # pylint: disable=dangerous-default-value
         """Answer; with a share of the body only, if it is less than 1."""
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         self.send_response(status)

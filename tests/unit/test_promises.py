@@ -29,6 +29,6 @@ def test_each_test_that_is_named_is_there(page: str) -> None:
 
 def test_each_promise_is_followed_by_its_test() -> None:
     text = (ROOT / "README.md").read_text().partition("## What it promises")[2].partition("\n## ")[0]
-    promises = [promise for promise in text.split("\n- ")[1:]]
+    promises = text.split("\n- ")[1:]
     assert len(promises) >= 6
     assert not [promise for promise in promises if "tests/" not in promise]

@@ -38,6 +38,8 @@ def store_url(params: Params) -> str:
     return f"sqlite:///{folder}/store.db"
 
 
-def in_container(environment: t.Mapping[str, str] = os.environ) -> bool:
+def in_container(  # pylint: disable=dangerous-default-value
+    environment: t.Mapping[str, str] = os.environ,
+) -> bool:
     """Say whether this process runs in a container, or in a job of AWX."""
     return any(map(os.path.exists, CONTAINER_FILES)) or any(name in environment for name in CONTAINER_VARIABLES)

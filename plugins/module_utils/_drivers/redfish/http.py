@@ -4,6 +4,8 @@ No proxy, no ~/.netrc, no cookies, no redirect to another origin: what a BMC is 
 not kept, since BMCs close them without a word.
 """
 
+# pylint: disable=unused-import
+
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later

@@ -84,7 +84,7 @@ class RedfishVirtualMedia(base.VirtualMediaInterface):
             with contextlib.suppress(BMCConnectionError, BMCResponseError):  # what is in it, tells the next look
                 self._session.write(doing, self._slot.eject_media)
 
-        carry_through(self._session, doing, lambda: self._slot.eject_media(), lambda: self.get_media() is None, EJECT)
+        carry_through(self._session, doing, lambda: self._slot.eject_media(), lambda: self.get_media() is None, EJECT)  # pylint: disable=unnecessary-lambda
         self._await("empty", ask_again)
 
     def _await(self, wanted: str, ask_again: t.Callable[[], object] | None = None) -> None:

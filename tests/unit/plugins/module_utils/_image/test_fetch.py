@@ -56,7 +56,7 @@ def cut(size: int, promised: int = len(DATA)) -> web.Answer:
 
 def cut_once() -> web.Answer:
     answers = iter([cut(HALF)])
-    return lambda handler: next(answers, web.content(DATA))(handler)
+    return lambda handler: next(answers, web.content(DATA))(handler)  # pylint: disable=unnecessary-lambda
 
 
 def with_headers(*headers: tuple[str, str]) -> web.Answer:

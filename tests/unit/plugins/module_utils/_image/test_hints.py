@@ -22,7 +22,7 @@ DISKS = [
 ]
 
 
-def chosen(hints: dict[str, t.Any], disks: t.Sequence[dict[str, t.Any]] = DISKS) -> set[str]:
+def chosen(hints: dict[str, t.Any], disks: t.Sequence[dict[str, t.Any]] = DISKS) -> set[str]:  # pylint: disable=dangerous-default-value
     """Return the names of the disks that fit, each asked alone."""
     names = set()
     for disk in disks:

@@ -254,7 +254,7 @@ def test_a_refusal_because_it_is_so_already_is_success(
         driver.power.request_power_state(base.POWER_OFF, soft=False)
 
 
-Command = t.Callable[[int, int, t.Sequence[int]], dict[str, t.Any] | None]
+Command = t.Callable[[int, int, t.Sequence[int]], dict[str, t.Any] | None]  # pylint: disable=unsupported-binary-operation
 
 
 @pytest.fixture
