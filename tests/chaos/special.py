@@ -59,11 +59,16 @@ class Case:
     quick: bool = False
 
 
+def _store() -> contextlib.closing[sqlite3.Connection]:
+    """Return the store's database, which keeps each change at once."""
+    return contextlib.closing(sqlite3.connect(FOLDER / "state" / "store.db", isolation_level=None))
+
+
 def _owner(old: str, new: str) -> t.Callable[[Ground], None]:
     """Return what changes a word of the owner in the store: "boot=" for the word that begins with it."""
 
     def change(ground: Ground) -> None:
-        with contextlib.closing(sqlite3.connect(FOLDER / "state" / "store.db")) as store, store:
+        with _store() as store:
             (text,) = store.execute("SELECT reservation FROM nodes").fetchone()
             words = [new if word.startswith(old) else word for word in text.split()]
             store.execute("UPDATE nodes SET reservation = ?", (" ".join(words),))
@@ -81,7 +86,7 @@ def _elsewhere(dummy: Ground) -> None:
 
 
 def _unreadable(ground: Ground) -> None:
-    with contextlib.closing(sqlite3.connect(FOLDER / "state" / "store.db")) as store, store:
+    with _store() as store:
         store.execute("UPDATE nodes SET reservation = 'somebody'")
 
 
