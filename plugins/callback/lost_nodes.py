@@ -12,8 +12,9 @@ type: notification
 short_description: Fail nodes that Ansible took out of a play in the middle of their work
 description:
   - A host that becomes unreachable in a step of yours, that ends its play itself (C(meta), C(end_host)), or that fails
-    in a handler, is taken out of the play without its C(rescue). At the end of the play its node is brought into the
-    failed state of its work, with the cause as C(last_error), tidied up and released, as after any other failure.
+    in a handler, is taken out of the play without its C(rescue). Its node is brought into the failed state of its work,
+    with the cause as C(last_error), tidied up and released, as after any other failure; at the end of the play, or at
+    that of the run where a later play could still have gone on with the node.
   - What a run leaves that was killed or interrupted is not touched, since the same command goes on with it.
   - The collection's own playbooks have it. For plays of your own add C(baremetal.lifecycle.lost_nodes) to
     C(callbacks_enabled) in C(ansible.cfg); without it such a node stays as after a run that was killed.
@@ -50,23 +51,23 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self._play: t.Any = None
-        self._at_work: dict[str, t.Any] = {}
+        self._at_work: dict[str, _Work] = {}
         self._causes: dict[str, str] = {}
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
-        """Deal with the play, or the batch, before this one."""
-        self._end_play()
+        """Deal with who can't go on in this play: a deployment may be prepared in one, and done in the next."""
+        self._give_up(self._causes)
         self._play = play
 
     def v2_playbook_on_stats(self, dummy: t.Any) -> None:
-        """Deal with the last play."""
-        self._end_play()
+        """Deal with all who are left."""
+        self._give_up(self._at_work)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         """Note whose work goes on, and whose has ended."""
         act = result.task.action.rpartition(".")[2]
         if act == "bm_prepare" and result.result.get("needed") and not result.task.check_mode:
-            self._at_work[result.host.name] = result.host
+            self._at_work[result.host.name] = _Work(self._play, result.host, result.task)
         elif act == "bm_deploy" and not result.result.get("goes_on"):
             self._at_work.pop(result.host.name, None)
         self._causes.pop(result.host.name, None)
@@ -81,23 +82,33 @@ class CallbackModule(CallbackBase):
         said = result.result.get("msg")
         self._causes[result.host.name] = f"The host became unreachable in task '{result.task_name}': {said}"
 
-    def _end_play(self) -> None:
-        lost, causes, self._at_work, self._causes = self._at_work, self._causes, {}, {}
+    def _give_up(self, names: t.Iterable[str]) -> None:
+        """Fail those of these nodes that are in the middle of their work."""
+        lost = [name for name in names if name in self._at_work]
         if not lost:
             return
+        ended = "Ansible ended the play for this node in the middle of its work."
+        options = {name: self._at_work.pop(name).options(self._causes.pop(name, ended)) for name in lost}
         with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
-            ended = "Ansible ended the play for this node in the middle of its work."
-            options = {name: self._options_of(host, causes.get(name, ended)) for name, host in lost.items()}
             for name, result in zip(lost, pool.map(_fail, options.values()), strict=True):
                 if result.get("failed") or result.get("transitions"):
                     self._display.error(f"[{name}]: {options[name]['last_error']} {_outcome(result)}")
 
-    def _options_of(self, host: t.Any, cause: str) -> Result:
-        """Return the options of bm_state for a host, as its action would have them."""
-        variables = self._play.get_variable_manager().get_vars(play=self._play, host=host)
-        template = Templar(loader=self._play.get_loader(), variables=variables).template
-        given = {"event": "fail", "last_error": cause}
-        return host_variables.fill(given, state.ARGUMENT_SPEC, variables, template)
+
+class _Work(t.NamedTuple):
+    """Where a node's work was begun: the task of bm_prepare, whose variables and options go for it."""
+
+    play: t.Any
+    host: t.Any
+    task: t.Any
+
+    def options(self, cause: str) -> Result:
+        """Return the options of bm_state that fail the node, as an action in that task would have them."""
+        variables = self.play.get_variable_manager().get_vars(play=self.play, host=self.host, task=self.task)
+        template = Templar(loader=self.play.get_loader(), variables=variables).template
+        spec = state.ARGUMENT_SPEC
+        own = {name: template(value) for name, value in self.task.args.items() if name in spec}
+        return host_variables.fill({**own, "event": "fail", "last_error": cause}, spec, variables, template)
 
 
 def _fail(options: Result) -> Result:

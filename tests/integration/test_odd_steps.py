@@ -140,3 +140,29 @@ def test_a_failure_ends_the_work_of_others_in_each_kind_of_play_without_limbo(
             assert (record.reservation, power) == (None, "power off"), (name, node)
             assert record.provision_state == "manageable" or record.last_error, (name, node)
             assert "undefined" not in run.output
+
+
+def test_work_that_two_plays_share_is_given_up_only_where_it_can_not_go_on(
+    odd: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One node is lost between the plays, one in the last play; their store is known to the task alone."""
+    monkeypatch.setenv("ANSIBLE_CALLBACKS_ENABLED", "baremetal.lifecycle.lost_nodes")
+    monkeypatch.setenv("ANSIBLE_SSH_RETRIES", "0")
+    nodes = ("good", "lost", "left")
+    for node in nodes:
+        odd.make_disk(node, mib=1)
+        odd.put(node, "manageable")
+    work = {"verb": "clean", "steps": [{"step": "erase_devices_metadata"}]}
+    own = {"bm_store": f"sqlite:///{odd.folder}/state/store.db"}
+    lost = {"ping": {}, "vars": UNREACHABLE, "when": "inventory_hostname == 'lost'"}
+    leave = {"meta": "end_host", "when": "inventory_hostname == 'left'"}
+    first = [{"block": [{"baremetal.lifecycle.bm_prepare": work}], "vars": own}, lost]
+    second = [leave, {"baremetal.lifecycle.bm_deploy": {**work, "ramdisk_steps": False}, "vars": own}]
+    path = odd.folder / "two.yml"
+    play = {"gather_facts": False, "hosts": "baremetal", "vars": {"bm_store": f"sqlite:///{odd.folder}/wrong.db"}}
+    path.write_text(yaml.safe_dump([{**play, "tasks": first}, {**play, "tasks": second}]))
+    run = odd.play(str(path), "-l", "baremetal", nodes=nodes)
+    found = {node: odd.record(node).provision_state for node in nodes}
+    assert found == {"good": "clean wait", "lost": "clean failed", "left": "clean failed"}, run.output
+    assert "unreachable" in odd.record("lost").last_error
+    assert "Ansible ended the play" in odd.record("left").last_error

@@ -33,7 +33,7 @@ def store_url(params: Params) -> str:
         raise InvalidRequestError(
             f"The store would be the file {folder}/store.db in this container, and end with it: the next run would know"
             " nothing of the machines.",
-            hint="Set bm_store to a PostgreSQL database, or bm_state_dir to a folder that outlives the container.",
+            hint="Set bm_store to a PostgreSQL database, or bm_state_dir to another folder, one that outlives it.",
         )
     return f"sqlite:///{folder}/store.db"
 

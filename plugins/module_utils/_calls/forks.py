@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import threading
 import typing as t
 
 _PR_SET_PDEATHSIG = 1
@@ -23,18 +24,21 @@ _prctl = getattr(ctypes.CDLL(None), "prctl", None)
 
 
 class _Fork:
-    """This process, and what becomes of its next fork."""
+    """The play, this process's parent where it is bound to it, and what becomes of the next fork."""
 
+    play: int | None = None
     parent: int | None = None
     forks_as: int | None = None
     is_bound = True
 
 
 def end_with_play() -> None:
-    """From now on, let each fork of this process, and theirs, end when the process that has forked it does.
+    """From now on, let each fork of this process end when this process does: Ansible's workers are such.
 
-    Call it once.
+    Not so what its other threads fork, which the kernel would end with the thread (prctl(2), PR_SET_PDEATHSIG), nor
+    what the forks fork: that is as it was. Call it once.
     """
+    _Fork.play = os.getpid()
     os.register_at_fork(before=_remember, after_in_child=_bind)
 
 
@@ -54,7 +58,8 @@ def is_orphan() -> bool:
 
 
 def _remember() -> None:
-    _Fork.forks_as = os.getpid() if _Fork.is_bound else None
+    is_play = os.getpid() == _Fork.play and threading.current_thread() is threading.main_thread()
+    _Fork.forks_as = _Fork.play if _Fork.is_bound and is_play else None
 
 
 def _bind() -> None:

@@ -29,7 +29,8 @@ _DRIVER_OF_SCHEME = {
     "redfish": "redfish",
     "redfish+http": "redfish",
 }
-_PORTS = {"https": 443, "http": 80, "ipmi": 623}
+_PORTS = frozenset({443, 80, 623, None})
+"""Where a BMC answers unless it is told otherwise: Redfish with and without TLS, IPMI."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,13 +56,16 @@ class BMC:
 
     @property
     def identity(self) -> str:
-        """What tells one machine from another: where its BMC answers, and which of its Systems it is."""
+        """What tells one machine from another: where its BMC answers, whatever it speaks, and which System it is.
+
+        ``host/system`` or ``host:port/system``; nothing follows the slash where no System is named.
+        """
         parts = urlsplit(self.address if "://" in self.address else f"https://{self.address}")
         if parts.scheme == "fake":
             return f"fake://{os.path.abspath(os.path.expanduser(parts.path))}"
-        scheme = parts.scheme.rpartition("+")[2].replace("redfish", "https")
-        where = f"{(parts.hostname or '').rstrip('.')}:{self.port or parts.port or _PORTS.get(scheme)}"
-        return f"{scheme}://{where}/{self.system_id or ''}"
+        port = self.port or parts.port
+        where = (parts.hostname or "").rstrip(".") + ("" if port in _PORTS else f":{port}")
+        return f"{where}/{self.system_id or ''}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import typing as t
 
@@ -24,17 +25,26 @@ ACTS = {
 """What changes a machine, by interface: all of it passes here, also each time that it is asked for again."""
 
 
-def watch(driver: Driver, *, looks: t.Callable[[], None], acts: t.Callable[[], None]) -> None:
-    """Have one function called before each look at the machine, another before each act on it.
+@contextlib.contextmanager
+def watch(driver: Driver, *, looks: t.Callable[[], None], acts: t.Callable[[], None]) -> t.Iterator[None]:
+    """Have one function called before each look at the machine, another before each act on it, in the block.
 
     What they raise keeps the look or the act from being done.
     """
-    driver.counters.fence = acts
-    for names, before in ((LOOKS, looks), (ACTS, acts)):
-        for interface, methods in names.items():
-            for method in methods if getattr(driver, interface) else ():
-                whose = getattr(driver, interface)
-                setattr(whose, method, _preceded(getattr(whose, method), before))
+    watched = [
+        (getattr(driver, interface), method, before)
+        for names, before in ((LOOKS, looks), (ACTS, acts))
+        for interface, methods in names.items()
+        for method in (methods if getattr(driver, interface) else ())
+    ]
+    with contextlib.ExitStack() as undone:
+        undone.callback(setattr, driver.counters, "fence", driver.counters.fence)
+        driver.counters.fence = acts
+        for whose, method, before in watched:
+            as_it_was = getattr(whose, method)
+            undone.callback(setattr, whose, method, as_it_was)
+            setattr(whose, method, _preceded(as_it_was, before))
+        yield
 
 
 def _preceded(function: t.Callable[..., T], before: t.Callable[[], None]) -> t.Callable[..., T]:

@@ -15,7 +15,7 @@ from .._errors import NodeLockedError
 from .._store import allocation
 from .._store.record import HistoryEntry, NodeRecord
 from .._wait import retry
-from .._work import task as tasks
+from .._work import reservation
 
 ARGUMENT_SPEC = {
     "allocation": {"type": "str", "required": True},
@@ -99,5 +99,5 @@ def _is_reserved(record: NodeRecord, owner: str) -> bool:
     """Say whether a live run holds a node, also this one; a run that can't be seen is live until it expires."""
     if record.reservation is None:
         return False
-    alive = tasks.is_holder_alive(record, owner)
+    alive = reservation.is_holder_alive(record)
     return not record.reservation_expired if alive is None else alive

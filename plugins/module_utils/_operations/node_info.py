@@ -13,13 +13,12 @@ from .._calls.request import Request, Result, state_of
 from .._contract.argspec import NODE_SPEC
 from .._errors import InvalidRequestError
 from .._store.record import NodeRecord
-from .._work import inspection, work
-from .._work import task as tasks
+from .._work import inspection, reservation, work
 
 
 def _record(request: Request, record: NodeRecord) -> Result:
     """Return a record, and whether the run that holds it goes on (null: that can't be seen from here)."""
-    return {**dataclasses.asdict(record), "reservation_is_alive": tasks.is_holder_alive(record, request.owner)}
+    return {**dataclasses.asdict(record), "reservation_is_alive": reservation.is_holder_alive(record)}
 
 
 def _history(request: Request, record: NodeRecord) -> list[Result]:

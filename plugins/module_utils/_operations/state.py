@@ -23,7 +23,7 @@ from .._errors import (
 from .._states import machine, states
 from .._states.verbs import Verb
 from .._store.record import HistoryEntry, NodeRecord
-from .._work import flags, single_act, work
+from .._work import flags, reservation, single_act, work
 from .._work import task as tasks
 
 EVENTS = ("abort", "fail", "hold", "manage", "unhold")
@@ -79,7 +79,7 @@ def run(request: Request) -> Result:
         "previous_provision_state": before.provision_state if before else None,
         "transitions": transitions,
         "requested": asked,
-        "record": _public(record, request.owner) if record else None,
+        "record": _public(record) if record else None,
     }
     if params["history"]:
         result["history"] = [dataclasses.asdict(entry) for entry in request.store.history(request.node.name)]
@@ -135,7 +135,7 @@ def _acquire(request: Request, purpose: str) -> t.ContextManager[tasks.Task]:
 def _check_lock(request: Request, record: NodeRecord | None) -> None:
     """Refuse in check mode what would be refused without it."""
     if record is not None:
-        tasks.check_lock(record, request.owner)
+        reservation.check_lock(record, request.owner)
 
 
 def _event_for(request: Request, record: NodeRecord | None) -> str | None:
@@ -189,7 +189,7 @@ def _apply(request: Request, record: NodeRecord | None, event: str) -> tuple[lis
 
 def _is_held_by_a_live_run(request: Request, record: NodeRecord) -> bool:
     try:
-        tasks.check_lock(record, request.owner)
+        reservation.check_lock(record, request.owner)
     except NodeLockedError:
         return True
     return False
@@ -197,7 +197,7 @@ def _is_held_by_a_live_run(request: Request, record: NodeRecord) -> bool:
 
 def _ask(request: Request, record: NodeRecord, event: str) -> str | None:
     """Leave a request for the run that holds the node; return it, None where it is there already."""
-    if tasks.is_holder_alive(record, request.owner) is None:
+    if reservation.is_holder_alive(record) is None:
         request.report(
             f"{event} is asked of {record.reservation}, which can't be seen from here: if it is dead, nobody answers."
             " playbooks/release.yml lets the node go."
@@ -266,8 +266,8 @@ def _read_power(request: Request) -> Result:
         return {"power_state": "unknown", "power_error": exc.message}
 
 
-def _public(record: t.Any, owner: str) -> Result:
+def _public(record: t.Any) -> Result:
     """Return a record, and whether the run that holds it goes on (null: that can't be seen from here)."""
     fields = dataclasses.asdict(record)
-    fields["reservation_is_alive"] = tasks.is_holder_alive(record, owner)
+    fields["reservation_is_alive"] = reservation.is_holder_alive(record)
     return fields

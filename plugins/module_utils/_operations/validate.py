@@ -15,7 +15,7 @@ from .._errors import BareMetalError, BMCAuthenticationError, BMCConnectionError
 from .._image import hints, image
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
-from .._work import preparation, running, work
+from .._work import preparation, reservation, running, work
 from .._work import task as tasks
 from .._work.deployment import cleans_first, make_plan, wanted_instance
 from .._work.plans import wanted_steps
@@ -69,7 +69,7 @@ def _check_node(request: Request, verb: Verb, record: NodeRecord | None) -> None
     """Check that the verb may start, and its steps; nothing else is worth asking where it may not."""
     if record is not None:
         tasks.check_maintenance(record)
-        tasks.check_lock(record, request.owner)
+        reservation.check_lock(record, request.owner)
     if record is None or record.bmc != request.node.bmc.identity:
         request.store.check_bmc(request.node.name, request.node.bmc.identity)
     if verb.kind != "deploy":

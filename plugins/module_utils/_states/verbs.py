@@ -13,6 +13,9 @@ from . import states
 
 Paths = t.Mapping[str, tuple[str, ...]]
 
+ABANDONING = "delete"
+"""The event that gives up whatever was begun; others must not pass by what another verb has left half way."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Verb:

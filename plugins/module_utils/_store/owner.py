@@ -17,6 +17,9 @@ from pathlib import Path
 NONE = "none"
 """Stands for what a system does not tell."""
 
+UNKNOWN = "unknown"
+"""Stands for the start of a process that lives and does not show it."""
+
 INITIAL_NAMESPACE = "4026531836"
 """The pid namespace of a machine itself, not of a container (Linux, include/linux/proc_ns.h: PROC_PID_INIT_INO)."""
 
@@ -75,20 +78,21 @@ def _read(path: str) -> str:
 
 
 def _start_time(pid: int) -> str | None:
-    """Return the start time of a living process (field 22 of proc(5)'s stat), None if there is none."""
+    """Return the start time of a living process (field 22 of proc(5)'s stat), None if there is none.
+
+    A process of another user may be hidden (proc(5), hidepid), which a signal is not.
+    """
     stat = _read(f"/proc/{pid}/stat")
     if stat:
         after_name = stat.rpartition(")")[2].split()
         return None if after_name[0] in "ZX" else after_name[19]
-    if Path("/proc/self/stat").exists():
-        return None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return None
     except PermissionError:
         pass
-    return "unknown"
+    return UNKNOWN
 
 
 def _namespace() -> str:
@@ -121,31 +125,35 @@ def _here() -> dict[str, str]:
 
 def current_owner(pid: int) -> Owner:
     """Return the owner that stands for process ``pid`` of this controller."""
-    return Owner(pid=pid, started=_start_time(pid) or "unknown", **_here())
+    return Owner(pid=pid, started=_start_time(pid) or UNKNOWN, **_here())
 
 
 def is_alive(text: str, here: Owner) -> bool | None:
     """Say whether the run named by ``text`` goes on; None where that can't be seen from here.
 
     Seen is a run on the same kernel: its process, where pids count as here, or that its pid namespace is gone, from
-    outside of all containers. A run of an earlier boot of this machine is dead; that of a container may have been
-    anywhere.
+    outside of all containers. A run of an earlier boot of this machine is dead, where the host name, too, is this
+    one's: copies of a virtual machine may have one id. That of a container may have been anywhere.
 
-    :param here: any owner of this controller.
+    :param here: any owner of the machine and the container that this is asked in.
     """
     owner = Owner.parse(text)
     if owner is None:
         return None
     if owner.boot == here.boot and (owner.boot != NONE or owner.host == here.host):
         if owner.namespace == here.namespace:
-            return _start_time(owner.pid) == owner.started
+            started = _start_time(owner.pid)
+            return None if started == UNKNOWN != owner.started else started == owner.started
         return None if here.namespace != INITIAL_NAMESPACE or _is_in_use(owner.namespace) else False
     on_machines = owner.namespace == here.namespace == INITIAL_NAMESPACE
-    return False if on_machines and owner.machine == here.machine != NONE else None
+    is_same = owner.machine == here.machine != NONE and owner.host == here.host
+    return False if on_machines and is_same else None
 
 
 def _is_in_use(namespace: str) -> bool:
     """Say whether a pid namespace, not the one here, has a process: what can't be seen may have one."""
+    if not _read("/proc/1/stat"):  # processes of others are hidden
+        return True
     others = (process for process in Path("/proc").glob("[0-9]*") if process.name != "1")  # that one is here
     for process in others:
         try:

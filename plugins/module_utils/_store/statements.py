@@ -41,6 +41,11 @@ def _type_of(column: str) -> t.Any:
     return sa.JSON() if column in _JSON else sa.Boolean() if column in _BOOLEAN else None
 
 
+def _text(name: str) -> sa.BindParameter[str]:
+    """Return a parameter that may be None: PostgreSQL asks of what type that is."""
+    return sa.bindparam(name, type_=sa.String())
+
+
 def _clock(dialect: str) -> sa.ColumnElement[float]:
     """Return the store's clock, in seconds since the epoch: the server's; for a file that of its machine."""
     if dialect == "postgresql":
@@ -107,10 +112,17 @@ class Statements:
             history.event == sa.bindparam("which"),
         )
         self.add_evidence = self.evidence.insert()
-        self.of_bmc = sa.select(self.nodes.c.name).where(self.nodes.c.bmc == sa.bindparam("which"))
+        self.of_bmc = self._of_bmc()
         self.change = self.nodes.update().where(name == sa.bindparam("node"))
         self.save = self.nodes.update().where(name == sa.bindparam("node"), self._held())
         self.delete = self.nodes.delete().where(name == sa.bindparam("node"), self._held())
+
+    def _of_bmc(self) -> sa.Select[t.Any]:
+        """Return who else has a BMC: ``which``, all of it (``where``), or any part where ``all_of`` it is wanted."""
+        bmc, (which, where, all_of) = self.nodes.c.bmc, map(_text, ("which", "where", "all_of"))
+        is_part = sa.func.substr(bmc, 1, sa.func.length(all_of)) == all_of
+        has = sa.or_(bmc == which, bmc == where, is_part)
+        return sa.select(self.nodes.c.name).where(has, self.nodes.c.name != sa.bindparam("node"))
 
     def _build_reservations(self) -> None:
         nodes = self.nodes.c
@@ -150,7 +162,7 @@ class Statements:
 
     def _build_allocations(self) -> None:
         nodes = self.nodes.c
-        allocation = sa.bindparam("whose", type_=sa.String())  # PostgreSQL asks of what type a None is
+        allocation = _text("whose")
         whose = nodes.allocation == allocation
         self.allocated = sa.select(nodes.name).where(whose)
         self.allocated_of = sa.select(nodes.name).where(

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 import typing as t
 
@@ -14,19 +13,16 @@ from .._errors import InvalidRequestError, NodeLockedError, StoreError
 from .._states import states
 from .._url import mask
 from .again import carried_through
-from .database import Database
 from .record import Glance, HistoryEntry, NodeRecord
+from .reservations import Reservations, portions
 from .statements import COLUMNS, RESERVATION, SAVED
 
 ALLOCATION_LOCK_KEY = 0x626D616C
 """Advisory lock of PostgreSQL that stands for all allocations ("bmal")."""
 
-MOST_NAMES = 500
-"""Names in one statement: databases limit its parameters."""
-
 
 @carried_through
-class Store:
+class Store(Reservations):
     """An open store. Open it after the fork, close it before the process ends; it has at most one connection.
 
     Times of a reservation are those of the store's own clock, so that controllers may differ in theirs. A read
@@ -34,20 +30,6 @@ class Store:
 
     :raises StoreError: from every method, when the database is away or refuses.
     """
-
-    def __init__(self, url: str, *, database: type[Database] = Database) -> None:
-        self._database = database(url)
-        self._sql = self._database.sql
-        self._is_again = False
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._database.close()
-
-    def now(self) -> float:
-        """Return the time by the clock that reservations go by, in seconds since the epoch."""
-        with self._database.read() as connection:
-            return float(connection.execute(self._sql.now).scalar_one())
 
     def get(self, name: str) -> NodeRecord | None:
         """Return the record of a node, None where the store has never seen it."""
@@ -64,7 +46,7 @@ class Store:
         """Return the part of their records that is cheap to read, by name, of those nodes that the store knows."""
         found: dict[str, Glance] = {}
         with self._database.read() as connection:
-            for some in _portions(names):
+            for some in portions(names):
                 rows = connection.execute(self._sql.glance, {"nodes": some}).mappings()
                 found.update((row["name"], Glance(**row)) for row in rows)
         return found
@@ -83,24 +65,30 @@ class Store:
         record = self.get(name)
         if record is not None:
             return record
+        self._check_bmc(name, bmc)
         with self._database.write(if_absent=True) as connection:
             new = NodeRecord(name, driver, bmc=bmc)
             connection.execute(self._sql.add_node, {column: getattr(new, column) for column in COLUMNS})
             self._add_history(connection, HistoryEntry(node=name, event="create", to_state=states.INITIAL_STATE))
         record = self.get(name)
         if record is None:
-            self.check_bmc(name, bmc)
+            self._check_bmc(name, bmc)
             raise StoreError(f"The record of node {name} vanished while it was made.", node=name)
         return record
 
     def check_bmc(self, name: str, bmc: str | None) -> None:
-        """Check that no other node has the BMC.
+        """Check that no other node has the BMC; one without a System's name stands for all that the BMC has.
 
         :raises InvalidRequestError: one has, and which.
         """
+        self._check_bmc(name, bmc)
+
+    def _check_bmc(self, name: str, bmc: str | None) -> None:
+        where = "".join((bmc or "").partition("/")[:2])
+        values = {"node": name, "which": bmc, "where": where, "all_of": where if where == bmc else None}
         with self._database.read() as connection:
-            other = connection.execute(self._sql.of_bmc, {"which": bmc}).scalar()
-        if other not in (None, name):
+            other = connection.execute(self._sql.of_bmc, values).scalar()
+        if other is not None:
             raise InvalidRequestError(
                 f"Node {name} has the BMC of node {other}: {bmc}.",
                 node=name,
@@ -108,81 +96,21 @@ class Store:
                 f" name, let the old one go: playbooks/release.yml -l {name} -e release_node={other}.",
             )
 
-    def claim_bmc(self, name: str, bmc: str | None, *entries: HistoryEntry) -> None:
-        """Keep which machine a node is, or, with None, that it is none any more; with history.
+    def claim_bmc(self, record: NodeRecord, bmc: str | None, owner: str, *entries: HistoryEntry) -> None:
+        """Keep which machine a node is, or, with None, that it is none any more; and what is known of it; with history.
 
         :raises InvalidRequestError: another node has the BMC.
+        :raises NodeLockedError: the reservation is not ``owner``'s.
         """
+        name, held = record.name, False
+        self._check_bmc(name, bmc)
+        values = {"node": name, "holder": owner, "bmc": bmc, "driver_internal_info": record.driver_internal_info}
         with self._database.write(if_absent=True) as connection:
-            if connection.execute(self._sql.change, {"node": name, "bmc": bmc}).rowcount:
-                self._add_history(connection, *entries)
-        self.check_bmc(name, bmc)
-
-    def reserve(self, name: str, owner: str, purpose: str, seconds: float, **more: t.Any) -> bool:
-        """Take or renew the reservation as ``take`` does; say whether the node is now ``owner``'s."""
-        return self.take(name, owner, purpose, seconds, **more) is not None
-
-    def take(
-        self,
-        name: str,
-        owner: str,
-        purpose: str,
-        seconds: float,
-        *,
-        instead_of: str | None = None,
-        only_expired: bool = True,
-        free: bool = True,
-        since: float | None = None,
-    ) -> NodeRecord | None:
-        """Take or renew the reservation for ``seconds``; return the record as it is then, None where it can't be had.
-
-        One conditional UPDATE, so that of many runs exactly one gets the node. One's own is taken.
-
-        :param instead_of: another holder, whose reservation is taken over; where somebody else has it by now, nothing
-            is taken.
-        :param only_expired: take that over only where it has expired by the store's clock. False for a holder whose
-            run is known to be dead, and for the caller that gives its own reservation to another.
-        :param free: take it also where nobody holds it.
-        :param since: since when the new holder has it, in seconds since the epoch; None for now, or as it was.
-        """
-        values = {
-            "node": name,
-            "holder": owner,
-            "purpose": purpose,
-            "seconds": seconds,
-            "instead_of": instead_of,
-            "only_expired": only_expired,
-            "free": free,
-            "since": since,
-        }
-        with self._database.write() as connection:
-            if not connection.execute(self._sql.reserve, values).rowcount:
-                return None
-            return NodeRecord(**connection.execute(self._sql.get, {"node": name}).mappings().one())
-
-    def renew(self, names: t.Collection[str], owner: str, seconds: float) -> set[str]:
-        """Prolong ``owner``'s reservations of these nodes for ``seconds``, in one transaction; return what it holds."""
-        held: set[str] = set()
-        with self._database.write() as connection:
-            for some in _portions(names):
-                values = {"nodes": some, "holder": owner}
-                renewed = connection.execute(self._sql.renew, {**values, "seconds": seconds}).rowcount
-                held.update(some if renewed == len(some) else connection.execute(self._sql.held, values).scalars())
-        return held
-
-    def renew_all(self, owner: str, seconds: float) -> int:
-        """Prolong for ``seconds`` all reservations that ``owner`` holds; return how many."""
-        with self._database.write() as connection:
-            return int(connection.execute(self._sql.renew_all, {"holder": owner, "seconds": seconds}).rowcount)
-
-    def release(self, name: str, owner: str, *, only_expired: bool = False) -> bool:
-        """Give the reservation up; say whether it was ``owner``'s. Idempotent.
-
-        :param only_expired: only where it has expired by the store's clock: it is another run's.
-        """
-        values = {"node": name, "holder": owner, "only_expired": only_expired}
-        with self._database.write() as connection:
-            return bool(connection.execute(self._sql.release, values).rowcount)
+            held = bool(connection.execute(self._sql.save, values).rowcount)
+            self._add_history(connection, *entries if held else ())
+        if not held:
+            self._check_bmc(name, bmc)
+            raise self._lost(name)
 
     def save(
         self,
@@ -206,13 +134,11 @@ class Store:
             values.update(dict.fromkeys(RESERVATION))
         with self._database.write() as connection:
             done = connection.execute(self._sql.save, {**values, "node": record.name, "holder": owner})
+            if self._was_done(connection, *entries):
+                return
             if done.rowcount != 1:
-                raise NodeLockedError(
-                    "The reservation was lost to another run while work went on.",
-                    node=record.name,
-                    hint="Look at the node's history, then run again.",
-                )
-            for step, content in () if self._was_done(connection, *entries) else evidence:
+                raise self._lost(record.name)
+            for step, content in evidence:
                 row = {"node": record.name, "at": time.time(), "step": step, "content": content}
                 connection.execute(self._sql.add_evidence, row)
             self._add_history(connection, *entries)
@@ -243,7 +169,7 @@ class Store:
             gone = connection.execute(self._sql.delete, {"node": name, "holder": owner}).rowcount
             if gone:
                 self._add_history(connection, entry)
-        return bool(gone)
+            return bool(gone) or self._was_done(connection, entry)
 
     def allocate(
         self, names: t.Sequence[str], allocation: str, *entries: HistoryEntry, held: t.Collection[str] = ()
@@ -275,8 +201,16 @@ class Store:
             self._database.lock(connection, ALLOCATION_LOCK_KEY)
             has = connection.execute(self._sql.allocated_of, {"nodes": names, "whose": allocation}).scalars().all()
             connection.execute(self._sql.deallocate, {"nodes": has})
+            before = [entry for entry in entries if self._was_done(connection, entry)]
             self._add_history(connection, *(entry for entry in entries if entry.node in has))
-        return len(has)
+        return len(has) or len(before)
+
+    def _lost(self, name: str) -> NodeLockedError:
+        return NodeLockedError(
+            "The reservation was lost to another run while work went on.",
+            node=name,
+            hint="Look at the node's history, then run again.",
+        )
 
     def _add_history(self, connection: t.Any, *entries: HistoryEntry) -> None:
         if not self._was_done(connection, *entries):
@@ -290,10 +224,3 @@ class Store:
             return False
         last = {"whose": entries[-1].node, "when": entries[-1].at, "which": entries[-1].event}
         return bool(connection.execute(self._sql.has_history, last).scalar())
-
-
-def _portions(names: t.Collection[str]) -> t.Iterator[list[str]]:
-    """Return the names, each once, in lists that one statement takes."""
-    rest = iter(dict.fromkeys(names))
-    while some := list(itertools.islice(rest, MOST_NAMES)):
-        yield some

@@ -188,7 +188,7 @@ def _verify_bmc(request: Request, task: Task) -> None:
 def _adopt(request: Request, task: Task) -> None:
     """Step adopt: look, and touch nothing."""
     task.record.power_state = request.driver.power.get_power_state()
-    task.record.driver_internal_info[running.OURS] = True
+    running.take(request, task.record)
     task.note("adopted", f"as it is, {task.record.power_state}")
 
 

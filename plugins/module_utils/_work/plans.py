@@ -15,7 +15,7 @@ from .._states import states
 from .._states.machine import advance
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
-from . import deployment, running, step_lists, work
+from . import deployment, reservation, running, step_lists, work
 from . import task as tasks
 from .steps import Step
 
@@ -45,7 +45,7 @@ def predict(request: Request, verb: Verb) -> Result:
     record = request.store.get(node.name)
     if record is not None:
         tasks.check_maintenance(record)
-        tasks.check_lock(record, request.owner)
+        reservation.check_lock(record, request.owner)
     first = VERBS["provide"] if deployment.cleans_first(verb, node, record) else verb
     before, told, end = state_of(record), _Told(), record
     if first is not verb:

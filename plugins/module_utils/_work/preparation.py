@@ -44,8 +44,9 @@ def begin(request: Request, task: Task, verb: Verb) -> tuple[bool, bool]:
     if not plan.needed:
         task.record.power_state = request.driver.power.get_power_state()
         return False, described
+    changed = running.is_changed(request, task.record)
     _take_machine(request, task, verb, all_steps)
-    same = plan.resume and _is_same(plan, task.record)
+    same = plan.resume and _is_same(plan, task.record) and not changed
     for event in plan.events[:-1]:
         _advance(request, task, event)
     requests.follow(request, may_hold=False)
@@ -64,8 +65,8 @@ def _take_machine(request: Request, task: Task, verb: Verb, all_steps: list[step
     :raises InvalidRequestError: it runs what nobody knows.
     """
     power = running.check(request, verb, all_steps, task.record)
-    if power is not None:
-        task.record.driver_internal_info[running.OURS] = True
+    if power is not None or verb.kind == "deploy":
+        running.take(request, task.record)
     if power == POWER_ON:
         task.note("taken", "a machine that ran, since bm_take_running is true", later=True)
 
@@ -104,11 +105,12 @@ def _replace(request: Request, task: Task, plan: work.Plan, verb: Verb, all_step
     """Replace what the record holds of older work, without saving: a dead run must not leave a mixture."""
     record = task.record
     record.steps = steps.to_record(all_steps)
+    ours = record.driver_internal_info.get(running.OURS)
     record.driver_internal_info = {
         "verb": verb.name,
         "deployment": f"{request.node.name}-{int(time.time())}",
         "started_at": time.time(),
-        **({running.OURS: True} if running.is_ours(record) else {}),
+        **({running.OURS: ours} if ours else {}),
     }
     if plan.instance_info is not None:
         record.instance_info = plan.instance_info

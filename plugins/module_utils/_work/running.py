@@ -11,9 +11,9 @@ import typing as t
 from .._calls.request import Request
 from .._drivers.base import POWER_ON
 from .._errors import InvalidRequestError
-from .._states.verbs import Verb
+from .._states import states
+from .._states.verbs import ABANDONING, Verb
 from .._store.record import NodeRecord
-from . import work
 from .steps import Step
 
 LOOKING = frozenset(
@@ -22,16 +22,32 @@ LOOKING = frozenset(
 """Steps that only look; all others switch the machine, change what it starts from, or run on it."""
 
 OURS = "ours"
-"""Of what the store knows of a node: its machine is off, or runs because of what was done by this store's runs."""
+"""Of what the store knows of a node: which machine, by ``BMC.identity``, is off or runs what this store's runs did."""
 
 
-def is_ours(record: NodeRecord | None) -> bool:
-    """Say whether a machine runs what this store has it run, as far as the store knows."""
-    return record is not None and bool(record.driver_internal_info.get(OURS) or record.instance_info)
+def is_ours(request: Request, record: NodeRecord | None) -> bool:
+    """Say whether the machine runs what this store has it run; what was done to the BMC before says nothing of it."""
+    return record is not None and record.driver_internal_info.get(OURS) == request.node.bmc.identity
 
 
-def touches(request: Request, verb: Verb, wanted: t.Iterable[Step]) -> bool:
-    """Say whether a verb's steps do anything to the machine; the deploy interface noop has none by itself."""
+def is_changed(request: Request, record: NodeRecord) -> bool:
+    """Say whether the store's runs have worked on another machine for this node."""
+    return record.driver_internal_info.get(OURS) not in (None, request.node.bmc.identity)
+
+
+def take(request: Request, record: NodeRecord) -> None:
+    """Let the record say, once it is saved, that this store's runs decide what the machine runs."""
+    record.driver_internal_info[OURS] = request.node.bmc.identity
+
+
+def touches(request: Request, verb: Verb, wanted: t.Iterable[Step], record: NodeRecord | None) -> bool:
+    """Say whether a verb does anything to the machine, on the way to its steps or in them.
+
+    The deploy interface noop does nothing by itself.
+    """
+    state = record.provision_state if record else states.INITIAL_STATE
+    if state == states.DELETING or ABANDONING in verb.paths.get(state, ()):
+        return True  # the instance is powered off
     looking = LOOKING | ({"deploy.deploy"} if request.node.deploy_interface == "noop" else set())
     return any(step.key.partition("#")[0] not in looking for step in wanted)
 
@@ -41,15 +57,26 @@ def check(request: Request, verb: Verb, wanted: t.Iterable[Step], record: NodeRe
 
     :raises InvalidRequestError: it is, and bm_take_running does not allow it.
     """
-    if is_ours(record) or (record and work.is_begun(record)) or not touches(request, verb, wanted):
+    if is_ours(request, record) or not touches(request, verb, wanted, record):
         return None
     power = request.driver.power.get_power_state()
     if power == POWER_ON and not request.node.take_running:
-        raise InvalidRequestError(
-            f"The machine of node {request.node.name} is switched on, and this store has never worked on it:"
-            " it may run something that is needed.",
-            node=request.node.name,
-            hint="If it has an instance, play adopt.yml; so, too, where a store was lost. If not, power it off, or set"
-            " bm_take_running: true.",
-        )
+        raise _refusal(request, record)
     return power
+
+
+def _refusal(request: Request, record: NodeRecord | None) -> InvalidRequestError:
+    if record is not None and is_changed(request, record):
+        why = f"the machine that this store has worked on was that of BMC {record.driver_internal_info[OURS]}"
+        hint = "Correct bm_bmc; or, if it is the same machine, whose BMC has moved, set bm_take_running: true once."
+    else:
+        why = "this store has never worked on it"
+        hint = (
+            "If it has an instance, play adopt.yml; so, too, where a store was lost. If not, power it off, or set"
+            " bm_take_running: true."
+        )
+    return InvalidRequestError(
+        f"The machine of node {request.node.name} is switched on, and {why}: it may run something that is needed.",
+        node=request.node.name,
+        hint=hint,
+    )

@@ -13,6 +13,7 @@ from .._calls.request import Request, Result, state_of
 from .._errors import BareMetalError, NodeLockedError, StoreError
 from .._states import machine
 from .._store.record import HistoryEntry, NodeRecord
+from . import reservation
 from . import task as tasks
 
 
@@ -23,7 +24,7 @@ def check_free(request: Request) -> NodeRecord | None:
     """
     record = request.store.get(request.node.name)
     if record is not None:
-        tasks.check_lock(record, request.owner)
+        reservation.check_lock(record, request.owner)
     return record
 
 
@@ -73,7 +74,7 @@ def _give_back(request: Request, task: tasks.Task, found: NodeRecord | None) -> 
 def release(request: Request, reason: str) -> bool:
     """Take the node from whoever holds it, and let its BMC be another node's; say whether there was anything to do.
 
-    The run that had it acts no more; what it has left half done stays what it is.
+    The work of the run that had it goes on no more; what it has left half done stays what it is.
 
     :raises NodeLockedError: another run was faster.
     """
@@ -86,7 +87,7 @@ def release(request: Request, reason: str) -> bool:
     if held is None:
         raise NodeLockedError("Another run was faster to reserve it.", node=name, hint="Look, and release it again.")
     store.request(name, None, None)
-    store.claim_bmc(name, None)
+    store.claim_bmc(held, None, owner)
     entry = HistoryEntry(node=name, event="release", owner=owner, message=f"from {holder or 'nobody'}: {reason}")
     store.save(held, owner, entry, release=True)
     return True

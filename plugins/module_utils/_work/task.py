@@ -10,7 +10,6 @@ The state is in the store before hardware is touched; whoever loses the reservat
 from __future__ import annotations
 
 import contextlib
-import datetime
 import time
 import typing as t
 
@@ -19,17 +18,17 @@ from .._calls.request import Request, Result, state_of
 from .._drivers.watched import watch
 from .._errors import (
     BareMetalError,
-    InvalidRequestError,
     InvalidStateError,
     NodeInMaintenanceError,
     NodeLockedError,
+    StoreError,
     last_net,
 )
 from .._states import machine, states
 from .._states.verbs import VERBS
-from .._store import owner as owners
 from .._store.record import Glance, HistoryEntry, NodeRecord
 from .._store.store import Store
+from .reservation import reserve
 
 _STARTING = frozenset(states.VERBS.values()) | {"rebuild"}
 """Events with which new work starts, so that the last error is of no interest any more."""
@@ -166,26 +165,52 @@ def acquire(
     :raises NodeLockedError: another live run holds it; nothing was touched.
     """
     check_play(request.node.name)
-    record = _reserve(request, purpose, begins=begins)
+    record = reserve(request, purpose, begins=begins)
     if not in_maintenance and record.maintenance:
         request.store.release(record.name, request.owner)  # what this run has begun is left for whoever clears it
         check_maintenance(record)
     task = Task(request.store, record, request.owner, request.reservation_timeout)
-    watch(request.driver, looks=task.renew, acts=task.check)
-    try:
-        with last_net(f"The work '{purpose}'", node=record.name):
-            yield task
-    except BareMetalError as exc:
-        if isinstance(exc, NodeInMaintenanceError):
+    with _released(task), watch(request.driver, looks=task.renew, acts=task.check):
+        try:
+            with last_net(f"The work '{purpose}'", node=record.name):
+                yield task
+        except (InvalidStateError, NodeLockedError):
+            raise
+        except NodeInMaintenanceError:
             task.release()  # what this run has begun is left for whoever clears it
-        elif not isinstance(exc, (InvalidStateError, NodeLockedError)):
-            task.fail(exc.message)
-            if on_failure:
-                on_failure(task, exc)
+            raise
+        except BareMetalError as exc:
+            with _told_after(exc):
+                task.fail(exc.message)
+                if on_failure:
+                    on_failure(task, exc)
+            raise
+
+
+@contextlib.contextmanager
+def _released(task: Task) -> t.Iterator[None]:
+    """Release a node after the block, unless it is in a state in which a run works on it."""
+    failure: BareMetalError | None = None
+    try:
+        yield
+    except BareMetalError as exc:
+        failure = exc
         raise
     finally:
         if not machine.is_working(task.record.provision_state):
-            task.release()
+            with _told_after(failure):
+                task.release()
+
+
+@contextlib.contextmanager
+def _told_after(first: BareMetalError | None) -> t.Iterator[None]:
+    """Let a store that is away while an error is dealt with not hide the error."""
+    try:
+        yield
+    except (NodeLockedError, StoreError) as exc:
+        if first is None:
+            raise
+        first.message += f" That could not be recorded: {exc.message}"
 
 
 def check_maintenance(record: NodeRecord | Glance) -> None:
@@ -208,73 +233,6 @@ def check_play(node: str | None = None) -> None:
     """
     if forks.is_orphan():
         raise NodeLockedError("The play that this worker belongs to has ended.", node=node, hint="Run again.")
-
-
-def check_lock(record: NodeRecord, owner: str) -> None:
-    """Refuse a node that another live run holds; one that can't be seen from here counts as live until it expires.
-
-    :raises NodeLockedError: with the holder, since when and what for.
-    """
-    holder = record.reservation
-    if holder in (None, owner):
-        return
-    alive = is_holder_alive(record, owner)
-    if alive is None:
-        alive = not record.reservation_expired
-    if not alive:
-        return
-    since = datetime.datetime.fromtimestamp(record.reservation_since or 0, datetime.timezone.utc)
-    raise NodeLockedError(
-        f"Node {record.name} is reserved by {holder} since {since:%Y-%m-%d %H:%M:%S} UTC"
-        f" for '{record.reservation_purpose}'.",
-        node=record.name,
-        hint="Wait for that run; if it is dead, the reservation ends by itself, on its own controller at once."
-        " If you know that it is dead, playbooks/release.yml lets the node go.",
-    )
-
-
-def is_holder_alive(record: NodeRecord, owner: str) -> bool | None:
-    """Say whether the run that holds a node goes on; None where that can't be seen, or nobody holds it."""
-    here = owners.Owner.parse(owner)
-    return owners.is_alive(record.reservation, here) if record.reservation and here else None
-
-
-def _reserve(request: Request, purpose: str, *, begins: bool) -> NodeRecord:
-    """Take the reservation, also from a run that is dead or whose reservation has expired; return the record then."""
-    store, owner, timeout = request.store, request.owner, request.reservation_timeout
-    bmc = request.node.bmc.identity
-    free = store.take(request.node.name, owner, purpose, timeout, free=begins)
-    record = free or store.ensure_node(request.node.name, request.node.driver, bmc)
-    if record.bmc != bmc:
-        _claim(request, bmc, record.bmc)
-    if free is not None:
-        return free
-    if not begins and record.reservation is None and machine.is_working(record.provision_state):
-        raise NodeLockedError(
-            "This run holds the node no longer: it was released.", node=record.name, hint="See its history; run again."
-        )
-    holder = record.reservation
-    check_lock(record, owner)
-    dead = is_holder_alive(record, owner) is False
-    held = store.take(record.name, owner, purpose, timeout, instead_of=holder, only_expired=not dead)
-    if held is None:
-        check_lock(store.get(record.name) or record, owner)
-        raise NodeLockedError("Another run was faster to reserve it.", node=record.name, hint="Run again.")
-    if holder not in (None, owner):
-        entry = HistoryEntry(node=record.name, event="takeover", owner=owner, message=f"from {holder}")
-        store.save(held, owner, entry)
-    return held
-
-
-def _claim(request: Request, bmc: str, before: str | None) -> None:
-    """Keep which machine the node is; one that is another node's is not held."""
-    name, owner = request.node.name, request.owner
-    change = HistoryEntry(node=name, event="bmc", owner=owner, message=f"{bmc}, before {before}")
-    try:
-        request.store.claim_bmc(name, bmc, *([change] if before else []))
-    except InvalidRequestError:
-        request.store.release(name, owner)
-        raise
 
 
 def task_result(task: Task, **more: t.Any) -> Result:

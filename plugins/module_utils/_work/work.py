@@ -24,21 +24,19 @@ from .._errors import (
     BMCError,
     InvalidRequestError,
     InvalidStateError,
+    StoreError,
 )
 from .._states import states
 from .._states.machine import allowed_events
-from .._states.verbs import VERBS, Verb
+from .._states.verbs import ABANDONING, VERBS, Verb
 from .._store.record import NodeRecord
-from . import steps
+from . import running, steps
 from .task import Task, acquire
 
 FAILED = frozenset({states.ERROR, *(state for state in states.TARGETS if state.endswith(" failed"))})
 
 GOES_ON: tuple[tuple[str, ...], ...] = ((), ("resume",))
 """Ways of a verb from a state in which its own work was left half way."""
-
-ABANDONING = "delete"
-"""The event that gives up whatever was begun; others must not pass by what another verb has left half way."""
 
 FORBIDDING = {
     "protected": ("is protected", "Clear it with bm_state and protect: false, and bm_protected: false."),
@@ -223,8 +221,9 @@ def abandon(request: Request) -> t.Callable[[Task, BareMetalError], None]:
             files.publication.remove()
         except InvalidRequestError as left:
             task.note("tidy up", left.message)
-        info = task.record.driver_internal_info
-        if task.record.provision_state not in FAILED or not info.pop("ramdisk_booted", False):
+        has_failed = task.record.provision_state in FAILED
+        booted = has_failed and task.record.driver_internal_info.pop("ramdisk_booted", False)
+        if not booted or not running.is_ours(request, task.record):
             return
         undone = _leave(request, url, exc)
         if "power off" not in undone:
@@ -254,9 +253,9 @@ def _leave(request: Request, url: str | None, exc: BareMetalError) -> dict[str, 
                 way()
             else:
                 left[what] = in_vain
-        except BMCError as failure:
+        except (BMCError, StoreError) as failure:
             left[what] = failure.message
-            if isinstance(failure, (BMCAuthenticationError, BMCConnectionError)):
+            if isinstance(failure, (BMCAuthenticationError, BMCConnectionError, StoreError)):
                 in_vain = failure.message
     return left
 

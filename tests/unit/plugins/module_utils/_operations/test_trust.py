@@ -180,6 +180,57 @@ def test_two_nodes_do_not_have_one_machine(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "verb", "options"),
+    [
+        ("deployed", "undeploy", {}),
+        ("deployed", "rebuild", {"deploy_steps": [REBOOT], "root_device": {"name": "/dev/vdb"}}),
+        ("deployed", "service", {"service_steps": [REBOOT]}),
+        ("released", "rebuild", {"deploy_steps": [REBOOT], "root_device": {"name": "/dev/vdb"}}),
+        ("cleaned", "clean", ERASE),
+        ("half done", "clean", ERASE),
+        ("half done", "abort", {}),
+    ],
+)
+def test_the_machine_of_another_bmc_is_not_taken_for_that_of_before(
+    site: Site, dead: str, before: str, verb: str, options: dict[str, t.Any]
+) -> None:
+    """A mistyped address in the inventory, on a node whose own machine was ours."""
+    site.play("deploy" if before in ("deployed", "released") else "enroll")
+    if before in ("cleaned", "half done"):
+        site.play(
+            "clean", owner=dead, until="deploy.erase_devices_metadata" if before == "half done" else None, **ERASE
+        )
+    elif before == "released":
+        assert site.call(state, release=True, reason="its controller burnt down")["changed"]
+    stranger = site.node.folder / "stranger.json"
+    stranger.write_text(json.dumps(ON))
+    other = {**site.node.params(state.ARGUMENT_SPEC)["bmc"], "address": f"fake://{stranger}"}
+    if verb == "abort":
+        assert site.call(state, bmc=other, event="abort")["provision_state"] == "clean failed"
+    for dummy in range(2 if verb != "abort" else 0):
+        said = site.play(verb, bmc=other, **options)["msg"]
+        assert "is switched on, and the machine that this store has worked on was that of BMC" in said
+        assert "bm_take_running" in said
+    left = json.loads(stranger.read_text())
+    assert (left["calls"], left["power_state"]) == ([], "power on")
+    if verb != "abort":  # the BMC has moved, and it is the same machine
+        taken = site.play(verb, bmc=other, take_running=True, **options)
+        assert not taken.get("failed"), taken
+        assert site.events("bmc") or before == "released"
+
+
+def test_the_bmc_does_not_change_in_the_middle_of_the_work(site: Site) -> None:
+    site.play("enroll")
+    assert not site.call(prepare, verb="clean", **ERASE).get("failed")
+    stranger = site.node.folder / "stranger.json"
+    stranger.write_text(json.dumps(ON))
+    other = {**site.node.params(state.ARGUMENT_SPEC)["bmc"], "address": f"fake://{stranger}"}
+    said = site.call(deploy, verb="clean", bmc=other, **ERASE)["msg"]
+    assert "when its work was begun" in said
+    assert json.loads(stranger.read_text())["calls"] == []
+
+
+@pytest.mark.parametrize(
     ("one", "other", "same"),
     [
         ({"address": "https://BMC.example"}, {"address": "https://bmc.example:443/"}, True),
@@ -189,6 +240,9 @@ def test_two_nodes_do_not_have_one_machine(site: Site) -> None:
         ({"address": "ipmi://bmc.example"}, {"address": "ipmi://bmc.example", "port": 624}, False),
         ({"address": "http://127.0.0.1:8000"}, {"address": "redfish+http://127.0.0.1:8000"}, True),
         ({"address": "https://[::1]"}, {"address": "https://[::1]:443"}, True),
+        ({"address": "https://bmc.example"}, {"address": "http://bmc.example"}, True),
+        ({"address": "https://bmc.example"}, {"address": "ipmi://bmc.example"}, True),
+        ({"address": "https://bmc.example:8443"}, {"address": "https://bmc.example"}, False),
     ],
 )  # fmt: skip
 def test_which_machine_a_bmc_is(one: dict[str, t.Any], other: dict[str, t.Any], same: bool) -> None:

@@ -66,6 +66,7 @@ CASES: dict[str, tuple[str, dict[str, t.Any], dict[str, t.Any], bool | None]] = 
     "another controller with the same host name": ("dead", {**OTHER, "host": None}, {}, None),
     "before a reboot of this machine": ("dead", {"boot": "12345678", **OUTSIDE}, OUTSIDE, False),
     "before a reboot, its pid in use again": ("living", {"boot": "12345678", **OUTSIDE}, OUTSIDE, False),
+    "before a reboot, of a copy of this machine": ("living", {**BOOT, **OUTSIDE, "host": "copy"}, OUTSIDE, None),
     "before a reboot, of a machine without an id": ("dead", {**BOOT, "machine": NONE}, {"machine": NONE}, None),
     "before a reboot, in a container": ("dead", {"boot": "12345678", **INSIDE}, OUTSIDE, None),
     "in a container that is gone, seen from its machine": ("dead", INSIDE, OUTSIDE, False),
@@ -91,6 +92,44 @@ def test_whether_a_run_goes_on(
     given = {key: names.get(value, value) for key, value in change.items() if value is not None}
     run = request.getfixturevalue(process)._replace(machine=here.machine)._replace(**given)
     assert owners.is_alive(str(run), here._replace(**seen_from)) is expected
+
+
+def _as_a_user_who_sees_no_other(ask: t.Callable[[], object]) -> str:
+    """Return the answer in a process of another user, from whom /proc hides those of others."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.unshare(os.CLONE_NEWNS)
+            subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+            subprocess.run(["mount", "-t", "proc", "-o", "hidepid=invisible", "proc", "/proc"], check=True)
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            os.write(writer, str(ask()).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader) as said:
+        return said.read()
+
+
+@pytest.mark.parametrize(
+    ("process", "change", "seen_from", "expected"),
+    [("living", {}, {}, None), ("dead", {}, {}, False), ("dead", INSIDE, OUTSIDE, None)],
+    ids=["it goes on", "it has ended", "in a container"],
+)
+def test_a_run_that_is_hidden_is_not_taken_for_dead(
+    request: pytest.FixtureRequest,
+    here: Owner,
+    process: str,
+    change: dict[str, t.Any],
+    seen_from: dict[str, t.Any],
+    expected: bool | None,
+) -> None:
+    run = request.getfixturevalue(process)._replace(**change)
+    assert _as_a_user_who_sees_no_other(lambda: owners.is_alive(str(run), here._replace(**seen_from))) == str(expected)
 
 
 def test_what_an_older_version_has_written_is_read() -> None:

@@ -20,11 +20,16 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLiteDialect
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import NodeLockedError, StoreError
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import (
+    InvalidRequestError,
+    NodeLockedError,
+    StoreError,
+)
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import migrations, statements
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.database import BUSY_TIMEOUT
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.database import BUSY_TIMEOUT, Database
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.record import Glance, HistoryEntry
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import MOST_NAMES, Store
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.reservations import MOST_NAMES
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.warm_up import compile_statements
 from tests.processes import CONTEXT
 
@@ -394,3 +399,76 @@ def test_a_connection_that_is_cut_in_a_transaction_loses_nothing_and_does_nothin
         found = store.get("node01")
         assert found is not None
         assert (found.provision_state, found.allocation, found.reservation) == ("available", "web", None)
+
+
+class Unheard(Database):
+    """A server that commits, and is gone before it says so: the next transaction's answer is lost."""
+
+    is_cut = False
+
+    @contextlib.contextmanager
+    def write(self, **options: t.Any) -> t.Iterator[sa.Connection]:
+        with super().write(**options) as connection:
+            yield connection
+        if Unheard.is_cut:
+            Unheard.is_cut = False
+            raise StoreError("The connection was cut.", is_lost=True)
+
+
+ACTS: dict[str, tuple[t.Callable[[Store, t.Any], object], object]] = {
+    "save": (lambda store, record: store.save(record, "me", HistoryEntry("node01", "step")), None),
+    "save and release": (
+        lambda store, record: store.save(record, "me", HistoryEntry("node01", "step"), release=True),
+        None,
+    ),
+    "release": (lambda store, dummy: store.release("node01", "me"), True),
+    "delete": (lambda store, dummy: store.delete("node01", "me", HistoryEntry("node01", "remove")), True),
+    "deallocate": (lambda store, dummy: store.deallocate(["node01"], HistoryEntry("node01", "deallocate")), 1),
+    "claim": (lambda store, record: store.claim_bmc(record, "bmc/1", "me", HistoryEntry("node01", "bmc")), None),
+}
+
+
+@pytest.mark.parametrize(("act", "expected"), ACTS.values(), ids=ACTS)
+def test_what_was_committed_though_the_answer_was_lost_is_done_once(
+    url: str, act: t.Callable[[Store, t.Any], object], expected: object
+) -> None:
+    with contextlib.closing(Store(url, database=Unheard)) as store:
+        store.ensure_node("node01", "fake")
+        assert store.reserve("node01", "set-up", "x", 60)
+        record = store.get("node01")
+        assert record is not None
+        record.provision_state = "available"
+        store.save(record, "set-up", HistoryEntry("node01", "provide"), release=True)
+        assert store.allocate(["node01"], "web")
+        assert store.reserve("node01", "me", "x", 60)
+        before = len(store.history("node01"))
+        Unheard.is_cut = True
+        assert act(store, record) == expected
+        assert not Unheard.is_cut
+        assert len(store.history("node01")) - before == (act is not ACTS["release"][0])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("bmc/", "bmc/1", True),
+        ("bmc/1", "bmc/", True),
+        ("bmc/1", "bmc/2", False),
+        ("bmc/1", "bmc:8000/", False),
+        ("b_c/", "bmc/1", False),
+        ("fake:///a", "fake:///a/b", False),
+    ],
+)
+def test_a_bmc_without_a_system_is_that_of_all_its_systems(store: Store, first: str, second: str, is_one: bool) -> None:
+    store.ensure_node("node01", "redfish", first)
+    for dummy in range(2):  # what was refused has left nothing
+        with pytest.raises(InvalidRequestError) if is_one else contextlib.nullcontext():
+            store.ensure_node("node02", "redfish", second)
+    record = store.ensure_node("node03", "redfish")
+    assert store.reserve("node03", "me", "x", 60)
+    for dummy in range(2):
+        with pytest.raises(InvalidRequestError):
+            store.claim_bmc(record, first, "me")
+    with pytest.raises(NodeLockedError):
+        store.claim_bmc(record, "other/1", "another")
+    assert (store.get("node02") is None, getattr(store.get("node03"), "bmc", "")) == (is_one, None)
