@@ -36,7 +36,7 @@ ABOUT = {
     "kill": "SIGKILL before each act of each verb: commits, calls of the BMC, programs, opened disks, renamed files.",
     "special": "A run dies, and something has changed before the next: controller, owner, image, machine, file.",
     "signal": "Signals to a run and to its processes, in named moments.",
-    "power cut": "The controller loses its power: what its file system holds after a crash, at each act of a deployment.",
+    "power cut": "The controller loses its power, at each act of a deployment: its files are as a crash leaves them.",
     "redfish": "A Redfish BMC that fails, lies, is busy, slow or away, at each thing that it is asked.",
     "ipmi": "An IPMI BMC behind a network that loses, doubles, delays and changes packets.",
     "store": "The store is full, slow, restarted, deleted, shared by several controllers whose clocks differ.",

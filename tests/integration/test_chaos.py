@@ -1,4 +1,4 @@
-"""The quick cells of `make chaos`: runs that are killed, cut off and lied to. All of them are in docs/reliability.md."""
+"""The quick cells of `make chaos`: runs that are killed, cut off and lied to; all are in docs/reliability.md."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
