@@ -63,9 +63,9 @@ class BMC:
         parts = urlsplit(self.address if "://" in self.address else f"https://{self.address}")
         if parts.scheme == "fake":
             return f"fake://{os.path.abspath(os.path.expanduser(parts.path))}"
-        port = self.port or parts.port
+        port, named = self.port or parts.port, parts.path.partition("/Systems/")[2].strip("/")
         where = (parts.hostname or "").rstrip(".") + ("" if port in _PORTS else f":{port}")
-        return f"{where}/{self.system_id or ''}"
+        return f"{where}/{self.system_id or named}"
 
 
 @dataclasses.dataclass(frozen=True)

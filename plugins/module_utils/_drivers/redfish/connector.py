@@ -106,6 +106,9 @@ class Connector(SushyConnector):  # type: ignore[misc]
                 if tries >= exc.tries:
                     raise
             else:
+                if answer.status_code == 406 and "Accept-Encoding" not in headers:
+                    headers = {**headers, "Accept-Encoding": "gzip"}  # HPE's refuse some documents as they are
+                    continue
                 pause = answer.retry_after
                 late = time.monotonic() + (pause or 0.0) - started > SECONDS
                 if not answer.is_busy or late or (pause is None and tries >= TRIES):

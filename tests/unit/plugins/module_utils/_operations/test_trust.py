@@ -242,6 +242,12 @@ def test_the_bmc_does_not_change_in_the_middle_of_the_work(site: Site) -> None:
         ({"address": "https://[::1]"}, {"address": "https://[::1]:443"}, True),
         ({"address": "https://bmc.example"}, {"address": "http://bmc.example"}, True),
         ({"address": "https://bmc.example"}, {"address": "ipmi://bmc.example"}, True),
+        (
+            {"address": "https://bmc.example/redfish/v1/Systems/2/"},
+            {"address": "https://bmc.example", "system_id": "2"},
+            True,
+        ),
+        ({"address": "https://bmc.example/redfish/v1/Systems/2"}, {"address": "https://bmc.example"}, False),
         ({"address": "https://bmc.example:8443"}, {"address": "https://bmc.example"}, False),
     ],
 )  # fmt: skip

@@ -114,6 +114,7 @@ CARRIED: list[tuple[str, Fault, tuple[str, ...]]] = [
         WRITES,
     ),
     ("its task fails, and it is done", {"kind": "status", "status": 500, "done": True}, WRITES),
+    ("not without compression", {"kind": "status", "status": 406}, READS),
     ("logged out", {"kind": "logged out"}, (*READS[1:], *WRITES)),
     ("moved", {"kind": "redirect", "status": 308, "location": "/redfish/v1/Systems/1/"}, ("validate", "ramdisk up")),
 ]
