@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".collections"))
 
 from tests.chaos import matrices, page, pool
-from tests.chaos.cells import digest
+from tests.chaos.cells import digest_for
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -53,7 +53,7 @@ def show_command(options: argparse.Namespace) -> str:
 def main() -> int:
     """Play what is wanted; return how it ended."""
     options = parse()
-    sources = digest("tests/chaos")
+    sources = {name: digest_for(matrix) for name, matrix in matrices.MATRICES.items()}
     with pool.Pool(options.jobs, sources) as workers:
         cells = list(matrices.wanted(workers, options.matrices, options.only, quick=options.quick))
         if options.list:

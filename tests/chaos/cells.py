@@ -21,7 +21,11 @@ from tests.site import ROOT
 BASES_FROM = ("scenes.py", "ground.py", "reference.py", "sandbox.py", "inject")
 """What of tests/chaos the states to begin in depend on."""
 
-SOURCES = ("plugins", "roles", "playbooks", "tests/site.py", "tests/redfish.py", "tests/ipmi.py", "tests/postgresql.py")
+SOURCES = ("plugins", "roles", "playbooks", "tests/site.py")
+"""What all that is played depends on; a matrix may name more as its SOURCES."""
+
+HARNESS = (*BASES_FROM, "acts.py", "cells.py")
+"""What of tests/chaos all cells depend on, besides their own matrix."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +79,12 @@ def digest(*more: str) -> str:
             if file.is_file() and file.suffix != ".pyc":
                 found.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
     return found.hexdigest()[:16]
+
+
+def digest_for(matrix: t.Any) -> str:
+    """Return what stands for the sources that the results of a matrix, a module of this package, depend on."""
+    own = f"{matrix.__name__.rpartition('.')[2]}.py"
+    return digest(*(f"tests/chaos/{name}" for name in (*HARNESS, own)), *getattr(matrix, "SOURCES", ()))
 
 
 def bases_digest() -> str:

@@ -38,16 +38,16 @@ def say(text: str) -> None:
 
 
 class Results:
-    """Results as JSON lines; those of other sources are of no account."""
+    """Results as JSON lines; those of other sources (what stands for them, by matrix) are of no account."""
 
-    def __init__(self, path: Path, sources: str) -> None:
+    def __init__(self, path: Path, sources: t.Mapping[str, str]) -> None:
         self.known: dict[str, Result] = {}
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
             with contextlib.suppress(ValueError, TypeError):  # a line that was cut, or is of another form
                 result = Result(**json.loads(line))
-                if result.digest == sources:
+                if result.digest == sources.get(result.matrix):
                     self.known[result.cell] = result
 
     def add(self, result: Result) -> None:
@@ -91,7 +91,7 @@ def _work(work: t.Callable[[], t.Any], pipe: t.Any) -> None:
 class Pool:
     """So many processes; with what cells begin in."""
 
-    def __init__(self, jobs: int, sources: str) -> None:
+    def __init__(self, jobs: int, sources: t.Mapping[str, str]) -> None:
         self._jobs, self._sources = jobs, sources
         self.bases = CACHE / bases_digest()
 
@@ -125,11 +125,14 @@ class Pool:
     def play(self, cells: t.Sequence[Cell]) -> t.Iterator[Result]:
         """Play cells; yield their results as they come."""
         by_key = {cell.key: cell for cell in cells}
-        ways = {key: functools.partial(play, cell, self.bases, self._sources) for key, cell in by_key.items()}
+        ways = {
+            key: functools.partial(play, cell, self.bases, self._sources[cell.matrix]) for key, cell in by_key.items()
+        }
         for key, result in self._run(ways, {key: cell.limit for key, cell in by_key.items()}):
             cell = by_key[key]
             lost = ["the cell's own process ended, or took too long"]
-            yield result or Result(key, cell.matrix, cell.expected, "", lost, cell.limit, self._sources, time.time())
+            made_of = self._sources[cell.matrix]
+            yield result or Result(key, cell.matrix, cell.expected, "", lost, cell.limit, made_of, time.time())
 
     def _run(
         self, ways: t.Mapping[str, t.Callable[[], t.Any]], limits: t.Mapping[str, float]
