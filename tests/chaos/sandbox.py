@@ -60,7 +60,9 @@ def enter() -> None:
     _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1))
     _check(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWNET))
     mount("none", "/", flags=_MS_REC | _MS_PRIVATE)
-    needed = {path: os.open(path, os.O_PATH) for path in {ROOT, Path(sys.prefix)} if _is_temporary(path)}  # pylint: disable=use-sequence-for-iteration
+    prefix = Path(sys.prefix)
+    wanted = (ROOT,) if prefix.is_relative_to(ROOT) else (ROOT, prefix)
+    needed = {path: os.open(path, os.O_PATH) for path in wanted if _is_temporary(path)}
     for place in (*TEMPORARY, OF_THE_RAMDISK):
         mount("baremetal-lifecycle-chaos", place, "tmpfs", data="mode=1777")
     for path, number in needed.items():
