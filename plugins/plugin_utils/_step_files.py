@@ -44,13 +44,14 @@ class StepFilesAction(OperationAction):
 
     def act(self, params: Result, owner: str, variables: Result) -> Result:
         files = _files(params)
-        reached_by = str(self._templar.template(variables.get("ansible_connection") or "ssh"))
+        reached_by = str(self._templar.template(variables.get("ansible_connection") or self._task.connection))
         if files and _has_ramdisk(params) and reached_by.rpartition(".")[2] not in SSH:
             exc = InvalidRequestError(
-                f"The step '{next(iter(files))}' runs in the ramdisk, over ssh, and ansible_connection of this host is"
+                f"The step '{next(iter(files))}' runs in the ramdisk, over ssh, and the connection of this host is"
                 f" {reached_by}.",
                 node=params["name"],
-                hint="Give the host the connection ssh where it is deployed, and that of its instance in other plays.",
+                hint="Where it is deployed give the host the connection ssh (ansible_connection, the play's connection, -c),"
+                " and that of its instance in other plays.",
             )
             return {**exc.to_result(), "failed": True}
         for step, path in files.items():

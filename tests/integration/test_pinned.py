@@ -205,13 +205,22 @@ def test_a_core_step_goes_to_the_pinned_key(ramdisks: t.Any, sshd: Sshd) -> None
     assert sshd.reached == {"right"}, output
 
 
-@pytest.mark.parametrize("connection", ["local", "winrm", "ansible.builtin.local"])
-def test_a_users_step_that_would_not_reach_the_ramdisk_is_refused(ramdisks: t.Any, connection: str) -> None:
-    run = ramdisks.play("clean.yml", "-l", "right", nodes=WAYS, ansible_connection=connection, clean_node_steps=[
-        {"step": "mine", "tasks": "{{ folder }}/step.yml"}
-    ])  # fmt: skip
-    assert (
-        f"The step 'mine' runs in the ramdisk, over ssh, and ansible_connection of this host is {connection}"
-        in run.text
-    )
+@pytest.mark.parametrize(
+    ("connection", "given"),
+    [
+        ("local", {"ansible_connection": "local"}),
+        ("winrm", {"ansible_connection": "winrm"}),
+        ("ansible.builtin.local", {"ansible_connection": "ansible.builtin.local"}),
+        ("local", None),
+    ],
+    ids=["local", "winrm", "full name", "-c local"],
+)
+def test_a_users_step_that_would_not_reach_the_ramdisk_is_refused(
+    ramdisks: t.Any, connection: str, given: dict[str, str] | None
+) -> None:
+    del ramdisks.variables["ansible_connection"]
+    options = () if given else ("-c", connection)
+    steps = [{"step": "mine", "tasks": "{{ folder }}/step.yml"}]
+    run = ramdisks.play("clean.yml", "-l", "right", *options, nodes=WAYS, clean_node_steps=steps, **(given or {}))
+    assert f"The step 'mine' runs in the ramdisk, over ssh, and the connection of this host is {connection}" in run.text
     assert not list(ramdisks.folder.glob("here.*"))
