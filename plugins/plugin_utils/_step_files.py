@@ -50,8 +50,8 @@ class StepFilesAction(OperationAction):
                 f"The step '{next(iter(files))}' runs in the ramdisk, over ssh, and the connection of this host is"
                 f" {reached_by}.",
                 node=params["name"],
-                hint="Where it is deployed give the host the connection ssh (ansible_connection, the play's connection, -c),"
-                " and that of its instance in other plays.",
+                hint="Deploy it over ssh (ansible_connection, the play's connection, -c),"
+                " and set what its instance needs in other plays.",
             )
             return {**exc.to_result(), "failed": True}
         for step, path in files.items():
