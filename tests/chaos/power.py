@@ -38,7 +38,7 @@ NAMES = {False: "the controller", True: "controller and machine"}
 QUICK = {("deploy with config drive", "commit prepared ready for the steps")}
 
 STATE = FOLDER / "state"
-DEVICE = Path("/tmp/baremetal-lifecycle-chaos-state.img")
+DEVICE = FOLDER / "state.img"
 
 
 def scenes(only: str, *, quick: bool) -> list[str]:
