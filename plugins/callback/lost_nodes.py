@@ -26,6 +26,7 @@ import concurrent.futures
 import os
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 
@@ -72,6 +73,10 @@ class CallbackModule(CallbackBase):
             self._at_work.pop(result.host.name, None)
         self._causes.pop(result.host.name, None)
 
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        """Note that the host is still in the play."""
+        self._causes.pop(result.host.name, None)
+
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         """Note the cause."""
         if not ignore_errors:
@@ -79,6 +84,8 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         """Note the cause."""
+        if result.task.ignore_unreachable:
+            return
         said = result.result.get("msg")
         self._causes[result.host.name] = f"The host became unreachable in task '{result.task_name}': {said}"
 
@@ -88,11 +95,12 @@ class CallbackModule(CallbackBase):
         if not lost:
             return
         ended = "Ansible ended the play for this node in the middle of its work."
-        options = {name: self._at_work.pop(name).options(self._causes.pop(name, ended)) for name in lost}
+        causes = {name: self._causes.pop(name, ended) for name in lost}
+        options = [self._at_work.pop(name).options(cause) for name, cause in causes.items()]
         with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
-            for name, result in zip(lost, pool.map(_fail, options.values()), strict=True):
+            for (name, cause), result in zip(causes.items(), pool.map(_fail, options), strict=True):
                 if result.get("failed") or result.get("transitions"):
-                    self._display.error(f"[{name}]: {options[name]['last_error']} {_outcome(result)}")
+                    self._display.error(f"[{name}]: {cause} {_outcome(result)}")
 
 
 class _Work(t.NamedTuple):
@@ -103,7 +111,16 @@ class _Work(t.NamedTuple):
     task: t.Any
 
     def options(self, cause: str) -> Result:
-        """Return the options of bm_state that fail the node, as an action in that task would have them."""
+        """Return the options of bm_state that fail the node, as an action in that task would have them.
+
+        What can't be templated any more, as the item of a loop, ends as any other failure: in a result.
+        """
+        try:
+            return self._options(cause)
+        except AnsibleError as exc:
+            return {"failed": True, "msg": f"{exc}."}
+
+    def _options(self, cause: str) -> Result:
         variables = self.play.get_variable_manager().get_vars(play=self.play, host=self.host, task=self.task)
         template = Templar(loader=self.play.get_loader(), variables=variables).template
         spec = state.ARGUMENT_SPEC
@@ -113,6 +130,8 @@ class _Work(t.NamedTuple):
 
 def _fail(options: Result) -> Result:
     """Fail a node that this run still holds; return the result of bm_state, without transitions for another's."""
+    if options.get("failed"):
+        return options
     checked = validator_of(state).validate(without_tags(options))
     if checked.error_messages:
         return {"failed": True, "msg": checked.error_messages[0]}

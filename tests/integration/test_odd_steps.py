@@ -156,7 +156,8 @@ def test_work_that_two_plays_share_is_given_up_only_where_it_can_not_go_on(
     own = {"bm_store": f"sqlite:///{odd.folder}/state/store.db"}
     lost = {"ping": {}, "vars": UNREACHABLE, "when": "inventory_hostname == 'lost'"}
     leave = {"meta": "end_host", "when": "inventory_hostname == 'left'"}
-    first = [{"block": [{"baremetal.lifecycle.bm_prepare": work}], "vars": own}, lost]
+    passing = {**lost, "when": "inventory_hostname == 'good'", "ignore_unreachable": True}
+    first = [{"block": [{"baremetal.lifecycle.bm_prepare": work}], "vars": own}, lost, passing]
     second = [leave, {"baremetal.lifecycle.bm_deploy": {**work, "ramdisk_steps": False}, "vars": own}]
     path = odd.folder / "two.yml"
     play = {"gather_facts": False, "hosts": "baremetal", "vars": {"bm_store": f"sqlite:///{odd.folder}/wrong.db"}}

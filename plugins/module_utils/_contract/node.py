@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from .._errors import InvalidRequestError
 from . import check as contract
+from .identity import identity
 from .schema import HOST_VARIABLES
 from .words import check_name, check_path
 
@@ -29,8 +30,6 @@ _DRIVER_OF_SCHEME = {
     "redfish": "redfish",
     "redfish+http": "redfish",
 }
-_PORTS = frozenset({443, 80, 623, None})
-"""Where a BMC answers unless it is told otherwise: Redfish with and without TLS, IPMI."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,19 +52,6 @@ class BMC:
     cipher_suite: int | None = None
     kg_key: str | None = dataclasses.field(default=None, repr=False)
     min_command_interval: float = 0
-
-    @property
-    def identity(self) -> str:
-        """What tells one machine from another: where its BMC answers, whatever it speaks, and which System it is.
-
-        ``host/system`` or ``host:port/system``; nothing follows the slash where no System is named.
-        """
-        parts = urlsplit(self.address if "://" in self.address else f"https://{self.address}")
-        if parts.scheme == "fake":
-            return f"fake://{os.path.abspath(os.path.expanduser(parts.path))}"
-        port, named = self.port or parts.port, parts.path.partition("/Systems/")[2].strip("/")
-        where = (parts.hostname or "").rstrip(".") + ("" if port in _PORTS else f":{port}")
-        return f"{where}/{self.system_id or named}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +120,11 @@ class Node:
     take_running: bool
     protected: bool
     state_dir: str
+
+    @property
+    def machine(self) -> str:
+        """Which machine it is: where its BMC answers, and which of the BMC's Systems; see ``identity``."""
+        return identity(self.driver, self.bmc.address, self.bmc.port, self.bmc.system_id)
 
     @classmethod
     def from_params(cls, params: Params) -> Node:

@@ -70,8 +70,8 @@ def _check_node(request: Request, verb: Verb, record: NodeRecord | None) -> None
     if record is not None:
         tasks.check_maintenance(record)
         reservation.check_lock(record, request.owner)
-    if record is None or record.bmc != request.node.bmc.identity:
-        request.store.check_bmc(request.node.name, request.node.bmc.identity)
+    if record is None or record.bmc != request.node.machine:
+        request.store.check_bmc(request.node.name, request.node.machine)
     if verb.kind != "deploy":
         make_work_plan(verb, request.node, record)
     elif cleans_first(verb, request.node, record):
@@ -82,7 +82,8 @@ def _check_node(request: Request, verb: Verb, record: NodeRecord | None) -> None
 def _check_power(request: Request, verb: Verb, record: NodeRecord | None) -> None:
     """Check that the machine can be asked for its power state, and may be switched."""
     first = preparation.first_verb(verb, request, record)
-    done = record is not None and work.is_reached(first, record)
+    replaces = first.name == "rebuild" or request.node.rebuild
+    done = record is not None and work.is_reached(first, record) and not replaces
     if done or running.check(request, first, wanted_steps(request, first), record) is None:
         request.driver.power.get_power_state()
 

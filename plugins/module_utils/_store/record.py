@@ -19,7 +19,7 @@ class NodeRecord:
 
     ``steps``: those of the work that goes on, or was done last. ``inventory``: what an inspection has found.
     ``allocation``: for whom an available node is kept. ``requested``: abort or hold, for the run that holds it.
-    ``bmc``: which machine it is, see ``BMC.identity``; no two nodes have the same.
+    ``bmc``: which machine it is, see ``Node.machine``; no two nodes have the same.
     ``reservation_expired``: whether the reservation had expired when this was read, by the store's clock; not saved.
     """
 

@@ -102,7 +102,10 @@ class Reservations:
         """
         values = {"node": name, "holder": owner, "only_expired": only_expired}
         with self._database.write() as connection:
-            return bool(connection.execute(self._sql.release, values).rowcount) or self._is_again
+            if connection.execute(self._sql.release, values).rowcount:
+                return True
+            row = connection.execute(self._sql.get, {"node": name}).mappings().first() if self._is_again else None
+            return row is not None and row["reservation"] is None
 
 
 def portions(names: t.Collection[str]) -> t.Iterator[list[str]]:

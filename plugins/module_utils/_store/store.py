@@ -17,6 +17,9 @@ from .record import Glance, HistoryEntry, NodeRecord
 from .reservations import Reservations, portions
 from .statements import COLUMNS, RESERVATION, SAVED
 
+BMC_LOCK_KEY = 0x626D626D
+"""Advisory lock of PostgreSQL that stands for which BMC is whose ("bmbm")."""
+
 ALLOCATION_LOCK_KEY = 0x626D616C
 """Advisory lock of PostgreSQL that stands for all allocations ("bmal")."""
 
@@ -65,14 +68,14 @@ class Store(Reservations):
         record = self.get(name)
         if record is not None:
             return record
-        self._check_bmc(name, bmc)
         with self._database.write(if_absent=True) as connection:
+            self._database.lock(connection, BMC_LOCK_KEY)
+            self._check_bmc(connection, name, bmc)
             new = NodeRecord(name, driver, bmc=bmc)
             connection.execute(self._sql.add_node, {column: getattr(new, column) for column in COLUMNS})
             self._add_history(connection, HistoryEntry(node=name, event="create", to_state=states.INITIAL_STATE))
         record = self.get(name)
         if record is None:
-            self._check_bmc(name, bmc)
             raise StoreError(f"The record of node {name} vanished while it was made.", node=name)
         return record
 
@@ -81,13 +84,13 @@ class Store(Reservations):
 
         :raises InvalidRequestError: one has, and which.
         """
-        self._check_bmc(name, bmc)
+        with self._database.read() as connection:
+            self._check_bmc(connection, name, bmc)
 
-    def _check_bmc(self, name: str, bmc: str | None) -> None:
+    def _check_bmc(self, connection: t.Any, name: str, bmc: str | None) -> None:
         where = "".join((bmc or "").partition("/")[:2])
         values = {"node": name, "which": bmc, "where": where, "all_of": where if where == bmc else None}
-        with self._database.read() as connection:
-            other = connection.execute(self._sql.of_bmc, values).scalar()
+        other = connection.execute(self._sql.of_bmc, values).scalar()
         if other is not None:
             raise InvalidRequestError(
                 f"Node {name} has the BMC of node {other}: {bmc}.",
@@ -102,15 +105,14 @@ class Store(Reservations):
         :raises InvalidRequestError: another node has the BMC.
         :raises NodeLockedError: the reservation is not ``owner``'s.
         """
-        name, held = record.name, False
-        self._check_bmc(name, bmc)
-        values = {"node": name, "holder": owner, "bmc": bmc, "driver_internal_info": record.driver_internal_info}
-        with self._database.write(if_absent=True) as connection:
-            held = bool(connection.execute(self._sql.save, values).rowcount)
-            self._add_history(connection, *entries if held else ())
-        if not held:
-            self._check_bmc(name, bmc)
-            raise self._lost(name)
+        name, info = record.name, record.driver_internal_info
+        values = {"node": name, "holder": owner, "bmc": bmc, "driver_internal_info": info}
+        with self._database.write() as connection:
+            self._database.lock(connection, BMC_LOCK_KEY)
+            self._check_bmc(connection, name, bmc)
+            if not connection.execute(self._sql.save, values).rowcount:
+                raise self._lost(name)
+            self._add_history(connection, *entries)
 
     def save(
         self,

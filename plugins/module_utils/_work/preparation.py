@@ -19,7 +19,7 @@ from .._image import config_drive
 from .._states import states
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
-from . import deployment, out_of_band, plans, requests, running, steps, waits, work
+from . import deployment, out_of_band, plans, requests, reservation, running, steps, waits, work
 from .task import Task
 
 PROVIDE = VERBS["provide"]
@@ -60,11 +60,13 @@ def begin(request: Request, task: Task, verb: Verb) -> tuple[bool, bool]:
 
 
 def _take_machine(request: Request, task: Task, verb: Verb, all_steps: list[steps.Step]) -> None:
-    """Have the store know, with what is saved next, that its runs decide what the machine runs.
+    """Have the store know which machine it is, and, with what is saved next, that its runs decide what that runs.
 
     :raises InvalidRequestError: it runs what nobody knows.
     """
     power = running.check(request, verb, all_steps, task.record)
+    if task.record.bmc != request.node.machine:
+        reservation.claim(request, task.record)
     if power is not None or verb.kind == "deploy":
         running.take(request, task.record)
     if power == POWER_ON:

@@ -49,14 +49,14 @@ def reserve(request: Request, purpose: str, *, begins: bool) -> NodeRecord:
     """Take the reservation, also from a run that is dead or whose reservation has expired; return the record then."""
     name, store, timeout = request.node.name, request.store, request.reservation_timeout
     held = store.take(name, request.owner, purpose, timeout, free=begins) or _take_over(request, purpose, begins=begins)
-    if held.bmc != request.node.bmc.identity:
-        _claim(request, held, begins=begins)
+    if held.bmc != request.node.machine or running.is_changed(request, held):
+        _check_machine(request, held, begins=begins)
     return held
 
 
 def _take_over(request: Request, purpose: str, *, begins: bool) -> NodeRecord:
     store, owner, timeout = request.store, request.owner, request.reservation_timeout
-    record = store.ensure_node(request.node.name, request.node.driver, request.node.bmc.identity)
+    record = store.ensure_node(request.node.name, request.node.driver, request.node.machine)
     if not begins and record.reservation is None and machine.is_working(record.provision_state):
         raise NodeLockedError(
             "This run holds the node no longer: it was released.", node=record.name, hint="See its history; run again."
@@ -74,23 +74,39 @@ def _take_over(request: Request, purpose: str, *, begins: bool) -> NodeRecord:
     return held
 
 
-def _claim(request: Request, held: NodeRecord, *, begins: bool) -> None:
-    """Keep which machine the node is; one that is another node's is not held.
+def _check_machine(request: Request, held: NodeRecord, *, begins: bool) -> None:
+    """Keep which machine the node is, where that was not known; another one than before is kept once its work begins.
 
-    :raises InvalidRequestError: it is another node's, or another one than that which the work was begun on.
+    :raises InvalidRequestError: it is another node's, and this one is held no more; or it is not the one that the work
+        was begun on.
     """
-    owner, bmc, before = request.owner, request.node.bmc.identity, held.bmc
-    change = HistoryEntry(node=held.name, event="bmc", owner=owner, message=f"{bmc}, before {before}")
+    name, store, machine = held.name, request.store, request.node.machine
+    before = running.worked_on(request, held) if running.is_changed(request, held) else held.bmc
+    if before and not begins:
+        raise InvalidRequestError(
+            f"The BMC of node {name} was {before} when its work was begun, and is {machine} now.",
+            node=name,
+            hint="Correct bm_bmc, or play the verb's playbook from its start.",
+        )
     try:
-        if before and not begins:
-            raise InvalidRequestError(
-                f"The BMC of node {held.name} was {before} when its work was begun, and is {bmc} now.",
-                node=held.name,
-                hint="Correct bm_bmc, or play the verb's playbook from its start.",
-            )
-        if before is None and held.instance_info:  # of a store that did not keep machines yet
-            held.driver_internal_info.setdefault(running.OURS, bmc)
-        request.store.claim_bmc(held, bmc, owner, *([change] if before else []))
+        if held.bmc is None:
+            claim(request, held)
+        else:
+            store.check_bmc(name, machine)
     except InvalidRequestError:
-        request.store.release(held.name, owner)
+        store.release(name, request.owner)
         raise
+
+
+def claim(request: Request, held: NodeRecord) -> None:
+    """Keep which machine a node is, and what is known of that, in the record and in the store.
+
+    :raises InvalidRequestError: it is another node's.
+    """
+    machine, before = request.node.machine, held.bmc
+    change = HistoryEntry(node=held.name, event="bmc", owner=request.owner, message=f"{machine}, before {before}")
+    known = running.worked_on(request, held)
+    if known:
+        held.driver_internal_info[running.OURS] = known
+    request.store.claim_bmc(held, machine, request.owner, *([change] if before else []))
+    held.bmc = machine

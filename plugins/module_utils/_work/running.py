@@ -22,33 +22,46 @@ LOOKING = frozenset(
 """Steps that only look; all others switch the machine, change what it starts from, or run on it."""
 
 OURS = "ours"
-"""Of what the store knows of a node: which machine, by ``BMC.identity``, is off or runs what this store's runs did."""
+"""Of what the store knows of a node: which machine, by ``Node.machine``, is off or runs what this store's runs did."""
+
+
+def worked_on(request: Request, record: NodeRecord | None) -> str | None:
+    """Return the machine that this store's runs have worked on for a node, None where they have not.
+
+    A store of before did not keep which: the one that it is now.
+    """
+    if record is None:
+        return None
+    info = record.driver_internal_info
+    is_older = record.bmc is None and bool(record.instance_info or info.get("ramdisk_booted"))
+    return str(info[OURS]) if info.get(OURS) else request.node.machine if is_older else None
 
 
 def is_ours(request: Request, record: NodeRecord | None) -> bool:
-    """Say whether the machine runs what this store has it run; what was done to the BMC before says nothing of it."""
-    return record is not None and record.driver_internal_info.get(OURS) == request.node.bmc.identity
+    """Say whether the machine runs what this store has it run; what was done to another one says nothing of it."""
+    return worked_on(request, record) == request.node.machine
 
 
-def is_changed(request: Request, record: NodeRecord) -> bool:
+def is_changed(request: Request, record: NodeRecord | None) -> bool:
     """Say whether the store's runs have worked on another machine for this node."""
-    return record.driver_internal_info.get(OURS) not in (None, request.node.bmc.identity)
+    return worked_on(request, record) not in (None, request.node.machine)
 
 
 def take(request: Request, record: NodeRecord) -> None:
     """Let the record say, once it is saved, that this store's runs decide what the machine runs."""
-    record.driver_internal_info[OURS] = request.node.bmc.identity
+    record.driver_internal_info[OURS] = request.node.machine
 
 
 def touches(request: Request, verb: Verb, wanted: t.Iterable[Step], record: NodeRecord | None) -> bool:
     """Say whether a verb does anything to the machine, on the way to its steps or in them.
 
-    The deploy interface noop does nothing by itself.
+    The deploy interface noop does nothing by itself, but makes the machine ours.
     """
     state = record.provision_state if record else states.INITIAL_STATE
     if state == states.DELETING or ABANDONING in verb.paths.get(state, ()):
         return True  # the instance is powered off
-    looking = LOOKING | ({"deploy.deploy"} if request.node.deploy_interface == "noop" else set())
+    does_nothing = request.node.deploy_interface == "noop" and not is_changed(request, record)
+    looking = LOOKING | ({"deploy.deploy"} if does_nothing else set())
     return any(step.key.partition("#")[0] not in looking for step in wanted)
 
 
@@ -66,8 +79,8 @@ def check(request: Request, verb: Verb, wanted: t.Iterable[Step], record: NodeRe
 
 
 def _refusal(request: Request, record: NodeRecord | None) -> InvalidRequestError:
-    if record is not None and is_changed(request, record):
-        why = f"the machine that this store has worked on was that of BMC {record.driver_internal_info[OURS]}"
+    if is_changed(request, record):
+        why = f"the machine that this store has worked on was that of BMC {worked_on(request, record)}"
         hint = "Correct bm_bmc; or, if it is the same machine, whose BMC has moved, set bm_take_running: true once."
     else:
         why = "this store has never worked on it"

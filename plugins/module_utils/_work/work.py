@@ -221,13 +221,16 @@ def abandon(request: Request) -> t.Callable[[Task, BareMetalError], None]:
             files.publication.remove()
         except InvalidRequestError as left:
             task.note("tidy up", left.message)
-        has_failed = task.record.provision_state in FAILED
-        booted = has_failed and task.record.driver_internal_info.pop("ramdisk_booted", False)
-        if not booted or not running.is_ours(request, task.record):
+        record = task.record
+        if record.provision_state not in FAILED or not record.driver_internal_info.pop("ramdisk_booted", False):
+            return
+        if not running.is_ours(request, record):
+            known = running.worked_on(request, record)
+            task.note("tidy up", f"NOT done: the work was on the machine of BMC {known}; its ramdisk may be up")
             return
         undone = _leave(request, url, exc)
         if "power off" not in undone:
-            task.record.power_state = POWER_OFF
+            record.power_state = POWER_OFF
         files.remove_keys()
         told = "; ".join(f"{what}: {why}" for what, why in undone.items())
         task.note("tidy up", f"NOT done: {told}" if told else "machine powered off, nothing left to boot from")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import typing as t
 
@@ -179,6 +180,38 @@ def test_two_nodes_do_not_have_one_machine(site: Site) -> None:
     assert not site.call(validate, name="node02", bmc=machine, verb="deploy").get("failed")
 
 
+def another_machine(site: Site) -> tuple[t.Any, dict[str, t.Any]]:
+    """Make a machine that runs; return its file and bm_bmc."""
+    stranger = site.node.folder / "stranger.json"
+    stranger.write_text(json.dumps(ON))
+    return stranger, {**site.node.params(state.ARGUMENT_SPEC)["bmc"], "address": f"fake://{stranger}"}
+
+
+def test_a_deployment_of_nothing_does_not_take_the_machine_of_another_bmc(site: Site) -> None:
+    site.play("clean" if site.play("enroll") else "", **ERASE)
+    stranger, other = another_machine(site)
+    assert "is switched on, and the machine" in site.play("deploy", bmc=other)["msg"]
+    assert json.loads(stranger.read_text())["calls"] == []
+
+
+@pytest.mark.parametrize("verb", ["undeploy", "service", "clean"])
+def test_what_a_store_of_before_has_deployed_is_known(site: Site, dead: str, verb: str) -> None:
+    """Its records have an instance, or a ramdisk that was started, and not which machine that is."""
+    if verb == "clean":
+        site.play("enroll")
+        site.play("clean", owner=dead, until="deploy.erase_devices_metadata", **ERASE)
+    else:
+        site.play("deploy")
+        site.node.script(**{**site.node.machine, "power_state": "power on"})
+    address = f"sqlite:///{site.node.folder}/state/store.db".removeprefix("sqlite:///")
+    with contextlib.closing(sqlite3.connect(address, isolation_level=None)) as store:
+        store.execute("UPDATE nodes SET bmc = NULL, driver_internal_info = json_remove(driver_internal_info, '$.ours')")
+    options = {"service": {"service_steps": [REBOOT]}, "clean": ERASE}.get(verb, {})
+    assert not site.call(prepare, verb=verb, check_mode=True, **options).get("failed")
+    done = site.play(verb, **options)
+    assert not done.get("failed"), done
+
+
 @pytest.mark.parametrize(
     ("before", "verb", "options"),
     [
@@ -202,15 +235,21 @@ def test_the_machine_of_another_bmc_is_not_taken_for_that_of_before(
         )
     elif before == "released":
         assert site.call(state, release=True, reason="its controller burnt down")["changed"]
-    stranger = site.node.folder / "stranger.json"
-    stranger.write_text(json.dumps(ON))
-    other = {**site.node.params(state.ARGUMENT_SPEC)["bmc"], "address": f"fake://{stranger}"}
+    stranger, other = another_machine(site)
     if verb == "abort":
         assert site.call(state, bmc=other, event="abort")["provision_state"] == "clean failed"
+        assert site.events("tidy up")[-1].startswith("NOT done: the work was on the machine of BMC fake://")
     for dummy in range(2 if verb != "abort" else 0):
         said = site.play(verb, bmc=other, **options)["msg"]
         assert "is switched on, and the machine that this store has worked on was that of BMC" in said
         assert "bm_take_running" in said
+        told = site.call(prepare, verb=verb, check_mode=True, bmc=other, **options)
+        assert "is switched on, and the machine" in told["msg"]
+        # What was refused has not made it this node's machine, and has not freed this node's for another.
+        assert site.call(validate, name="node02", bmc=other, verb="deploy").get("failed", False) is False
+        if before != "released":
+            own = site.node.params(state.ARGUMENT_SPEC)["bmc"]
+            assert "has the BMC of node node01" in site.call(validate, name="node02", bmc=own, verb="deploy")["msg"]
     left = json.loads(stranger.read_text())
     assert (left["calls"], left["power_state"]) == ([], "power on")
     if verb != "abort":  # the BMC has moved, and it is the same machine
@@ -222,39 +261,11 @@ def test_the_machine_of_another_bmc_is_not_taken_for_that_of_before(
 def test_the_bmc_does_not_change_in_the_middle_of_the_work(site: Site) -> None:
     site.play("enroll")
     assert not site.call(prepare, verb="clean", **ERASE).get("failed")
-    stranger = site.node.folder / "stranger.json"
-    stranger.write_text(json.dumps(ON))
-    other = {**site.node.params(state.ARGUMENT_SPEC)["bmc"], "address": f"fake://{stranger}"}
+    stranger, other = another_machine(site)
+    assert not site.call(power, state="on", bmc=other).get("failed")
     said = site.call(deploy, verb="clean", bmc=other, **ERASE)["msg"]
     assert "when its work was begun" in said
     assert json.loads(stranger.read_text())["calls"] == []
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ({"address": "https://BMC.example"}, {"address": "https://bmc.example:443/"}, True),
-        ({"address": "bmc.example"}, {"address": "redfish://bmc.example."}, True),
-        ({"address": "https://bmc.example"}, {"address": "https://bmc.example", "system_id": "2"}, False),
-        ({"address": "ipmi://bmc.example"}, {"address": "ipmi://bmc.example", "port": 623}, True),
-        ({"address": "ipmi://bmc.example"}, {"address": "ipmi://bmc.example", "port": 624}, False),
-        ({"address": "http://127.0.0.1:8000"}, {"address": "redfish+http://127.0.0.1:8000"}, True),
-        ({"address": "https://[::1]"}, {"address": "https://[::1]:443"}, True),
-        ({"address": "https://bmc.example"}, {"address": "http://bmc.example"}, True),
-        ({"address": "https://bmc.example"}, {"address": "ipmi://bmc.example"}, True),
-        (
-            {"address": "https://bmc.example/redfish/v1/Systems/2/"},
-            {"address": "https://bmc.example", "system_id": "2"},
-            True,
-        ),
-        ({"address": "https://bmc.example/redfish/v1/Systems/2"}, {"address": "https://bmc.example"}, False),
-        ({"address": "https://bmc.example:8443"}, {"address": "https://bmc.example"}, False),
-    ],
-)  # fmt: skip
-def test_which_machine_a_bmc_is(one: dict[str, t.Any], other: dict[str, t.Any], same: bool) -> None:
-    from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import BMC
-
-    assert (BMC(**one).identity == BMC(**other).identity) is same
 
 
 def test_who_has_lost_the_node_acts_on_it_no_more(site: Site) -> None:

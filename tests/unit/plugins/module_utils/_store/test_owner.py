@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import typing as t
@@ -100,13 +101,16 @@ def _as_a_user_who_sees_no_other(ask: t.Callable[[], object]) -> str:
     child = os.fork()
     if not child:
         try:
-            os.unshare(os.CLONE_NEWNS)
+            assert ctypes.CDLL(None).unshare(0x00020000) == 0  # CLONE_NEWNS (sched.h)
             subprocess.run(["mount", "--make-rprivate", "/"], check=True)
             subprocess.run(["mount", "-t", "proc", "-o", "hidepid=invisible", "proc", "/proc"], check=True)
             os.setgroups([])
             os.setresgid(65534, 65534, 65534)
             os.setresuid(65534, 65534, 65534)
             os.write(writer, str(ask()).encode())
+        except BaseException as exc:
+            os.write(writer, repr(exc).encode())
+            raise
         finally:
             os._exit(0)
     os.close(writer)

@@ -422,6 +422,7 @@ ACTS: dict[str, tuple[t.Callable[[Store, t.Any], object], object]] = {
         None,
     ),
     "release": (lambda store, dummy: store.release("node01", "me"), True),
+    "release of another's": (lambda store, dummy: store.release("node01", "them"), False),
     "delete": (lambda store, dummy: store.delete("node01", "me", HistoryEntry("node01", "remove")), True),
     "deallocate": (lambda store, dummy: store.deallocate(["node01"], HistoryEntry("node01", "deallocate")), 1),
     "claim": (lambda store, record: store.claim_bmc(record, "bmc/1", "me", HistoryEntry("node01", "bmc")), None),
@@ -445,7 +446,34 @@ def test_what_was_committed_though_the_answer_was_lost_is_done_once(
         Unheard.is_cut = True
         assert act(store, record) == expected
         assert not Unheard.is_cut
-        assert len(store.history("node01")) - before == (act is not ACTS["release"][0])
+        assert len(store.history("node01")) - before == ("HistoryEntry" in act.__code__.co_names)
+
+
+def _make_node(url: str, name: str, bmc: str, results: t.Any) -> None:
+    with contextlib.closing(Store(url)) as store:
+        try:
+            store.ensure_node(name, "redfish", bmc)
+        except InvalidRequestError:
+            results.put(False)
+        else:
+            results.put(True)
+
+
+def test_of_two_who_have_a_bmc_at_once_one_gets_it(url: str, store: Store) -> None:
+    for attempt in range(10):
+        results, systems = CONTEXT.Queue(), ("", "1", "2", "3")
+        runs = [
+            CONTEXT.Process(target=_make_node, args=(url, f"node{attempt}-{system}", f"bmc{attempt}/{system}", results))
+            for system in systems
+        ]
+        for run in runs:
+            run.start()
+        for run in runs:
+            run.join(timeout=60)
+        made = {results.get(timeout=60) for dummy in systems}
+        found = {record.bmc for record in store.records() if str(record.bmc).startswith(f"bmc{attempt}/")}
+        assert made == {True, False}
+        assert found in ({f"bmc{attempt}/"}, {f"bmc{attempt}/{system}" for system in systems[1:]})
 
 
 @pytest.mark.parametrize(
