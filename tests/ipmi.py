@@ -54,36 +54,52 @@ def free_udp_port() -> int:
 
 
 class IPMIService:
-    """A BMC with the users admin and operator, password right; its machine is off and does at once what it is told.
+    """A BMC with the users admin and operator; its machine is off and does at once what it is told.
 
     ``kg`` has at most 19 characters: ipmi_sim cuts the twentieth off.
     """
 
     host = "127.0.0.1"
 
-    def __init__(self, folder: Path, kg: str = "") -> None:
+    def __init__(self, folder: Path, kg: str = "", password: str = "right") -> None:
         ipmi = _lab_ipmi()
         self.folder = folder
         self.kg = kg
+        self.password = password
         self.port = free_udp_port()
         self.power = False
         script = folder / "chassis_control"
         script.write_text(CHASSIS_CONTROL)
         script.chmod(0o755)
-        users = [ipmi.User("admin", "right"), ipmi.User("operator", "right", "operator")]
+        users = [ipmi.User("admin", password), ipmi.User("operator", password, "operator")]
         bmc = ipmi.Bmc(NAME, self.host, users, [str(script)], port=self.port, kg=kg)
-        with (folder / "ipmi_sim.log").open("wb") as log:
-            self._process = subprocess.Popen(ipmi.write_config(folder, bmc), stdin=subprocess.DEVNULL, stdout=log)
+        self._command = ipmi.write_config(folder, bmc)
+        self._start()
+
+    def _start(self) -> None:
+        log = self.folder / "ipmi_sim.log"
+        with log.open("wb") as file:
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=file)
         deadline = time.monotonic() + 30
-        while not ipmi.answers(self.host, self.port):
+        while not _lab_ipmi().answers(self.host, self.port):
             assert time.monotonic() < deadline, "ipmi_sim did not start within 30 s"
-            assert self._process.poll() is None, (folder / "ipmi_sim.log").read_text()
+            assert self._process.poll() is None, log.read_text()
             time.sleep(0.05)
+
+    @property
+    def pid(self) -> int:
+        """The process that is the BMC."""
+        return self._process.pid
+
+    def restart(self) -> None:
+        """Let the BMC restart: it knows no session any more, the machine is as it was."""
+        self.close()
+        self._start()
 
     def bmc(self, **changes: t.Any) -> dict[str, t.Any]:
         """Return bm_bmc for it, with what a test wants to be different."""
         address = f"ipmi://{self.host}:{self.port}"
-        return {"address": address, "username": "admin", "password": "right", **changes}
+        return {"address": address, "username": "admin", "password": self.password, **changes}
 
     @property
     def power(self) -> bool:

@@ -176,8 +176,8 @@ class Service(http.server.ThreadingHTTPServer):
                 del self.tree[ROOT][key]
         self.system["PowerState"] = self._wanted_power = power
         self.lock = threading.RLock()
-        self.faults = [{"nth": 1, "times": 1, "seen": 0, **fault} for fault in faults]
         self.played: list[Document] = []
+        self.arm(faults)
         self.password = "right"
         self.tokens: dict[str, str] = {}
         self.peak = self.logins = self.refused = self.power_ons = 0
@@ -205,6 +205,10 @@ class Service(http.server.ThreadingHTTPServer):
     def bmc(self, **changes: t.Any) -> Document:
         """Return bm_bmc for it, with what a test wants to be different."""
         return {"address": self.url, "username": "admin", "password": "right", **changes}
+
+    def arm(self, faults: t.Iterable[Document] = ()) -> None:
+        """Play these faults from now on, and no others: counted from the next request."""
+        self.faults = [{"nth": 1, "times": 1, "seen": 0, **fault} for fault in faults]
 
     @property
     def sessions(self) -> int:
