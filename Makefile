@@ -53,7 +53,7 @@ bench:
 	@lab/setup.sh test
 	@python -m tests.bench $(if $(AGAINST),--against $(AGAINST)) $(BENCH)
 
-# Runs that are killed, signalled or lose their power at every act; CHAOS="kill --only undeploy" for some. Resumable.
+# Runs that are killed, signalled or lose their power at every act, or whose BMC fails; CHAOS="kill --only undeploy" for some. Resumable.
 chaos:
 	@lab/setup.sh test
 	@python -m tests.chaos $(CHAOS)

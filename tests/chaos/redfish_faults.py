@@ -52,11 +52,12 @@ ACTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """``what`` tests/redfish.py plays, at each of ``acts``. ``says``: the failure's cause; empty: it is carried through.
+    """``what`` tests/redfish.py plays, at each of ``acts``.
 
-    ``left``: what of the machine is otherwise then than with nothing in it. ``sessions``: how many are left in the end,
-    where the BMC can't be told of theirs. ``starts``: how often the machine is started in all. ``service``: options of
-    the service. ``bmc``: changes of bm_bmc in the play with the fault.
+    ``says``: the failure's cause; empty: it is carried through. ``left``: what of the machine is otherwise then than
+    off and with nothing in it. ``sessions``: how many are left in the end, where the BMC can't be told of theirs.
+    ``starts``: how often the machine is started in all. ``service``: options of the service. ``bmc``: changes of bm_bmc
+    in the play with the fault.
     """
 
     name: str
@@ -83,7 +84,6 @@ LATER = {"headers": {"Retry-After": "1"}}
 NEXT_DAY = {"headers": {"Retry-After": "86400"}}
 AT_A_DATE = {"headers": {"Retry-After": "Thu, 01 Jan 2015 00:00:00 GMT"}}
 
-LOOKS = ("root", "validate", "look at media", "running", "look to end it")
 LOG_INS = ("log-in", "log-in to work", "log-in to end it")
 WRITES = ("insert", "boot device", "power on", "power off", "eject", "boot order")
 
@@ -99,17 +99,17 @@ CARRIED = (
     Fault("a session is made, and the answer is lost", {"kind": "lost"}, LOG_INS[1:], sessions=1),
     Fault("503", _status(503), ("log-in", "insert", "boot device", "power on", "eject")),
     Fault("503, later", _status(503, **LATER), ("log-in to work", "insert", "eject")),
-    Fault("503, at a date", _status(503, **AT_A_DATE), ("boot device", "power off")),
+    Fault("503, at a date", _status(503, **AT_A_DATE), ("boot device",)),
     Fault("429", _status(429), ("power on",)),
     Fault("409 twice", _status(409, times=2), ("insert", "eject")),
     Fault("500 twice", _status(500, times=2), ("validate", "power off")),
     Fault("done, and 503", _status(503, done=True), ("insert", "eject")),
-    Fault("done, and 500", _status(500, done=True), ("boot device", "power off")),
+    Fault("done, and 500", _status(500, done=True), ("boot device",)),
     Fault("not JSON", {"kind": "body", "body": b'{"Id": "1", "Na'}, ("validate", "running")),
     Fault("a page", {"kind": "body", "body": b"<html>busy</html>"}, ("look at media",)),
     Fault("a list", {"kind": "body", "body": []}, ("root", "look to end it")),
     Fault("nothing in it", {"kind": "body", "body": b""}, ("running",)),
-    Fault("half of a body", {"kind": "cut"}, ("look at media", "running")),
+    Fault("half of a body", {"kind": "cut"}, ("running",)),
     Fault("no power state", {"kind": "change", "change": {"PowerState": None}}, ("running", "look to end it")),
     Fault("taken and forgotten", {"kind": "forgotten"}, ("boot device", "power on", "power off", "eject")),
     Fault("accepted, done later", {"kind": "task", "seconds": 0.7}, WRITES),
@@ -140,23 +140,26 @@ FAILED = (
     Fault("forbidden", _status(403, text="no licence"), ("validate", "power on"), "HTTP 403: no licence"),
     Fault("gone", {"kind": "gone"}, ("root", "log-in"), "can't be reached"),
     Fault("gone", {"kind": "gone"}, ("insert",), "can't be reached", sessions=1),
+    Fault("gone", {"kind": "gone"}, ("power on", "eject"), "can't be reached", STILL_IN, sessions=1),
+    Fault("gone", {"kind": "gone"}, ("running",), "can't be reached", STILL_RUNNING, sessions=1, starts=2),
     Fault("not JSON for good", {"kind": "body", "body": b"{"}, ("validate",), "not what Redfish prescribes"),
     Fault("nested", {"kind": "deep", "size": 200_000}, ("look at media",), "nested too deeply"),
     Fault("huge", {"kind": "huge", "size": 64 << 20}, ("root",), "more than 16 MiB"),
     Fault("its task fails", {"kind": "task", "fails": "no space"}, ("insert", "power on"), "no space"),
     Fault("taken and forgotten for good", {"kind": "forgotten"}, ("power on",), "last seen"),
     Fault("taken and forgotten for good", {"kind": "forgotten"}, ("boot device",), "accepted it, and reports"),
-    Fault("rotated", {"kind": "rotated"}, ("validate", "log-in to end it"), CREDENTIALS),
+    Fault("rotated", {"kind": "rotated"}, ("validate", "insert", "log-in to end it"), CREDENTIALS),
+    Fault("rotated", {"kind": "rotated"}, ("power on", "eject"), CREDENTIALS, STILL_IN),
     Fault(
         "elsewhere",
         {"kind": "redirect", "status": 307, "location": "http://192.0.2.7:81/x"},
-        ("validate", "insert"),
+        ("insert",),
         "another address",
     ),
     Fault(
         "nothing comes",
         {"kind": "late", "seconds": 2.5},
-        ("root", "validate"),
+        ("validate",),
         "no answer in time",
         bmc={"timeout": 1.0},
     ),
