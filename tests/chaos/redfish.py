@@ -75,7 +75,7 @@ def _play(fault: Fault, act: Act, ground: Ground) -> str:
                 _end_fault(bmc)
                 run = _run(ground, bmc, verb)
             seen.append(f"{verb} rc={run.code}")
-            _check_success(ground, bmc, fault, verb, run.code)
+            _check_success(ground, bmc, fault, verb, run.code, {} if fault.says or verb != act.verb else fault.left)
         ground.expect(bmc.sessions == fault.sessions, f"{bmc.sessions} sessions are left")
         aftermath.check(ground, doubles=bmc.doubles, refused=bmc.refused)
     return ", ".join(seen)
@@ -104,12 +104,15 @@ def _machine(bmc: Service) -> dict[str, t.Any]:
     }
 
 
-def _check_success(ground: Ground, bmc: Service, fault: Fault, verb: str, code: int) -> None:
-    """Expect what an undisturbed play leaves."""
+def _check_success(
+    ground: Ground, bmc: Service, fault: Fault, verb: str, code: int, left: t.Mapping[str, t.Any]
+) -> None:
+    """Expect what an undisturbed play leaves; ``left``: what is otherwise."""
     record, machine = ground.site.record(), _machine(bmc)
-    wanted = {**AFTER[verb], **(fault.left if verb == "undeploy" else {})}
+    wanted = {**AFTER[verb], **left}
     ground.expect(code == 0, f"{verb} ends with rc={code}")
-    ground.expect(record and record.provision_state == PLAYS[verb].end, f"{verb} leads to {record}")
+    state = record and record.provision_state
+    ground.expect(state == PLAYS[verb].end, f"{verb} leads to '{state}'")
     ground.expect(record and not record.last_error, f"last_error {record and record.last_error}")
     ground.expect(machine == wanted, f"after {verb} the machine is {machine}")
     ground.expect(len(bmc.boots) == bmc.power_ons == fault.starts, f"started {bmc.power_ons} times: {bmc.boots}")

@@ -54,8 +54,8 @@ ACTS = {
 class Fault:
     """``what`` tests/redfish.py plays, at each of ``acts``.
 
-    ``says``: the failure's cause; empty: it is carried through. ``left``: what of the machine is otherwise then than
-    off and with nothing in it. ``sessions``: how many are left in the end, where the BMC can't be told of theirs.
+    ``says``: the failure's cause; empty: it is carried through. ``left``: what of the machine is otherwise after that
+    play than off and with nothing in it, or than it should be. ``sessions``: how many are left in the end, where the BMC can't be told of theirs.
     ``starts``: how often the machine is started in all. ``service``: options of the service. ``bmc``: changes of bm_bmc
     in the play with the fault.
     """
@@ -123,6 +123,7 @@ CARRIED = (
     Fault("power takes its time", {}, ("power on",), service={"power_seconds": 2.0}),
     Fault("no sessions", {}, ("log-in",), service={"offers_sessions": False}),
     Fault("one session only", {}, ("log-in",), service={"session_limit": 1}),
+    Fault("the override can't be removed", _status(500, times=None), ("boot order",), left={"boot": "Cd Continuous"}),
     Fault("the log-out fails twice", _status(500, times=2), ("log-out",)),
     Fault("the log-out is refused", _status(403, times=None), ("log-out",), sessions=3),
 )
