@@ -47,7 +47,10 @@ OTHER = "other"
 
 
 class Reader:
-    """Says of each packet what it is. ``log_ins``: the attempts, each once; ``opened`` and ``closed``: the sessions."""
+    """Says of each packet what it is.
+
+    ``log_ins``: the attempts, each once: level and user name at the end. ``opened`` and ``closed``: the sessions.
+    """
 
     def __init__(self, password: str) -> None:
         self.log_ins: set[bytes] = set()

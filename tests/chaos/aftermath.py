@@ -25,7 +25,7 @@ def check_node(ground: Ground, play: str) -> t.Any:
     return record
 
 
-def check(ground: Ground, *, doubles: t.Sequence[str], refused: int) -> None:
+def check(ground: Ground, *, doubles: t.Sequence[str], refused: int = 0) -> None:
     """Expect that nothing was done twice, and that nobody was told the password.
 
     :param refused: how often wrong credentials were sent.

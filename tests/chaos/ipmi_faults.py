@@ -17,8 +17,9 @@ class Fault:
     """What tests/ipmi_path.py does to packets in the play ``verb``.
 
     ``says``: the failure's cause; empty: it is carried through. ``state``: the node's then. ``leaves``: the machine's
-    power then. ``doubles``: what may be done once more, where a lost answer makes the protocol itself send a command
-    again. ``log_ins``: the attempts to log in, where that play fails. ``bmc``: changes of bm_bmc in that play.
+    power then. ``doubles``: what may be done once more, since the protocol itself sends it again, or the network does.
+    ``log_ins``: the attempts to log in, where that play fails (without bm_bmc.privilege_level as administrator, and
+    then as operator, where a BMC knows no such user). ``bmc``: changes of bm_bmc in that play.
     ``quick``: whether ``make test`` plays it.
     """
 
@@ -48,7 +49,7 @@ def _answer(act: str, do: str, **more: t.Any) -> tuple[Data, ...]:
 
 SILENCE = "no answer within"
 CREDENTIALS = "Incorrect password provided"
-ON, OFF, RESET = ("power on",), ("power off",), ("boot flags",)
+ON, OFF = ("power on",), ("power off",)
 
 LOST = (
     *(Fault(f"lost: {act}", _drop(act)) for act in ("capabilities", "open session", "RAKP 1", "RAKP 3", "status")),
@@ -62,22 +63,28 @@ LOST = (
     ),
     Fault("answer lost: power on", _drop("power on", answer=True), doubles=ON, quick=True),
     Fault("answer lost: power off", _drop("power off", answer=True), "undeploy", doubles=OFF),
-    Fault("every third packet is lost", _drop("anything", times=None, every=3), "enroll", doubles=ON),
-    Fault("every fourth answer is lost", _drop("anything", answer=True, times=None, every=4), "undeploy", doubles=OFF),
+    Fault("every seventh packet is lost", _drop("anything", times=None, every=7), "enroll", bmc={"timeout": 20.0}),
+    Fault(
+        "every seventh answer is lost",
+        _drop("anything", answer=True, times=None, every=7),
+        "undeploy",
+        doubles=OFF,
+        bmc={"timeout": 20.0},
+    ),
 )
 
 BENT = (
-    Fault("each packet comes twice", _all("twice", answer=False), quick=True),
+    Fault("each packet comes twice", _all("twice", answer=False), doubles=ON, quick=True),
     Fault("each answer comes twice", _all("twice", answer=True)),
     Fault("each answer is 0.3 s late", _all("late", answer=True, seconds=0.3)),
     Fault("answer after it was asked again: RAKP 3", _answer("RAKP 3", "late", seconds=1.5)),
     Fault("answer after it was asked again: power on", _answer("power on", "late", seconds=1.5), doubles=ON),
     Fault("answer behind the next one: status", _answer("status", "behind")),
     Fault("a byte of the answer is another: status", _answer("status", "hurt")),
-    Fault("a byte of the answer is another: RAKP 3", _answer("RAKP 3", "hurt")),
     Fault("a byte is another: power on", ({"act": "power on", "do": "hurt"},)),
     Fault("half of the answer: status", _answer("status", "cut")),
-    Fault("garbage before each answer", _all("noise", answer=True)),
+    Fault("garbage before the answer: status", _answer("status", "noise")),
+    Fault("garbage before the answer: RAKP 1", _answer("RAKP 1", "noise")),
     Fault("the answer comes from elsewhere: status", _answer("status", "elsewhere")),
 )
 
@@ -91,23 +98,26 @@ AWAY = (
 )
 
 ENDED = (
+    Fault("a byte of the answer is another: RAKP 1", _answer("RAKP 1", "hurt"), "deploy", CREDENTIALS, log_ins=1),
+    Fault("a byte of the answer is another: RAKP 3", _answer("RAKP 3", "hurt"), "deploy", "integrity", log_ins=1),
     Fault("gone: capabilities", ({"act": "capabilities", "do": "silent"},), "deploy", SILENCE),
     Fault("gone: power on", ({"act": "power on", "do": "silent"},), "deploy", SILENCE, "deploy failed"),
     Fault("gone: power off", ({"act": "power off", "do": "silent"},), "undeploy", SILENCE, "error", leaves=True),
-    Fault("all answers are hurt", _all("hurt", answer=True), "enroll", SILENCE),
+    Fault("all answers are hurt", _all("hurt", answer=True), "enroll", "does not let us in"),
+    Fault("garbage before each answer", _all("noise", answer=True), "deploy", "not what IPMI prescribes"),
     Fault("no log-in is answered", _drop("RAKP 1", answer=True, times=None), "deploy", SILENCE),
     Fault("wrong password", (), "enroll", CREDENTIALS, log_ins=1, bmc={"password": "another-1"}, quick=True),
     Fault(
         "wrong password at the end", (), "undeploy", CREDENTIALS, "active", True, log_ins=1, bmc={"password": "other-1"}
     ),
-    Fault("nobody of that name", (), "deploy", "Unauthorized name", log_ins=1, bmc={"username": "nobody"}),
+    Fault("nobody of that name", (), "deploy", "Unauthorized name", log_ins=2, bmc={"username": "nobody"}),
     Fault(
-        "a privilege level too high",
+        "a level that may only look",
         (),
         "deploy",
-        "privilege",
-        log_ins=1,
-        bmc={"username": "operator", "privilege_level": "administrator"},
+        "0xd4",
+        "deploy failed",
+        bmc={"username": "operator", "privilege_level": "user"},
     ),
     Fault("a cipher suite that it has not", (), "deploy", "cipher", log_ins=0, bmc={"cipher_suite": 17}),
 )

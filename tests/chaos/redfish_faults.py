@@ -55,9 +55,9 @@ class Fault:
     """``what`` tests/redfish.py plays, at each of ``acts``.
 
     ``says``: the failure's cause; empty: it is carried through. ``left``: what of the machine is otherwise after that
-    play than off and with nothing in it, or than it should be. ``sessions``: how many are left in the end, where the BMC can't be told of theirs.
-    ``starts``: how often the machine is started in all. ``service``: options of the service. ``bmc``: changes of bm_bmc
-    in the play with the fault.
+    play than off and with nothing in it, or than it should be. ``sessions``: how many are left in the end, where the
+    BMC can't be told of theirs. ``starts``: how often the machine is started in all. ``service``: options of the
+    service. ``bmc``: changes of bm_bmc in the play with the fault.
     """
 
     name: str
