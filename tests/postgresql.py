@@ -52,12 +52,13 @@ def _end(folder: Path) -> None:
 class PostgreSQL:
     """A running server; each database is a new one.
 
+    :param within: the folder for its own; None for that of temporary files.
     :param settings: settings of the server that a test wants to be different.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, within: Path | None = None, **settings: str) -> None:
         remove_stale()
-        self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=within))
         account = pwd.getpwnam(USER)
         os.chown(self._folder, account.pw_uid, account.pw_gid)
         self._numbers = itertools.count()
@@ -75,6 +76,12 @@ class PostgreSQL:
     def stop(self) -> None:
         """Stop the server as for a restart: connections are cut, transactions taken back."""
         self._run("pg_ctl", "stop", "--wait", "--mode=fast", "--pgdata", self._data)
+
+    @property
+    def pid(self) -> int | None:
+        """The server's first process; None where it is stopped."""
+        note = self._folder / "data" / "postmaster.pid"
+        return int(note.read_text().split()[0]) if note.exists() else None
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run([_programs() / program, *arguments], user=USER, cwd="/", check=True, capture_output=True)

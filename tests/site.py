@@ -139,6 +139,7 @@ class Site:
     def __init__(self, folder: Path, image_url: str) -> None:
         self.folder = folder
         self.image_url = image_url
+        self.store_url = f"sqlite:///{folder}/state/store.db"
         self.variables: dict[str, t.Any] = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
@@ -182,7 +183,9 @@ class Site:
         inventory = self.folder / "inventory.yml"
         hosts: dict[str, dict[str, t.Any]] = {node: nodes[node] if isinstance(nodes, dict) else {} for node in nodes}
         group = {"vars": {**self.variables, **variables}, "hosts": hosts}
-        inventory.write_text(yaml.safe_dump({"all": {"children": {"baremetal": group}}}))
+        new = inventory.with_name(".inventory.new")  # plays side by side read it
+        new.write_text(yaml.safe_dump({"all": {"children": {"baremetal": group}}}))
+        new.replace(inventory)
         environment = {
             **os.environ,
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
@@ -214,7 +217,7 @@ class Site:
     def put(self, node: str, state: str, **flags: t.Any) -> None:
         """Bring the store into a state: the node with its flags, and nobody's."""
         (self.folder / "state").mkdir(exist_ok=True)
-        store = Store(f"sqlite:///{self.folder}/state/store.db")
+        store = Store(self.store_url)
         record = store.ensure_node(node, "fake")
         assert store.reserve(node, "me", "test", 60)
         record.provision_state = state
@@ -227,28 +230,25 @@ class Site:
         store.release(node, "me")
         store.close()
 
+    @contextlib.contextmanager
+    def store(self) -> t.Iterator[Store]:
+        """The store, open."""
+        with contextlib.closing(Store(self.store_url)) as store:
+            yield store
+
     def record(self, node: str = "node01") -> t.Any:
         """The node's record in the store, None where it has never been seen."""
-        if not (self.folder / "state" / "store.db").exists():
+        if self.store_url.startswith("sqlite") and not Path(self.store_url.removeprefix("sqlite:///")).exists():
             return None
-        store = Store(f"sqlite:///{self.folder}/state/store.db")
-        try:
+        with self.store() as store:
             return store.get(node)
-        finally:
-            store.close()
 
     def evidence(self, node: str = "node01") -> list[dict[str, t.Any]]:
         """What is kept of the node's erased disks."""
-        store = Store(f"sqlite:///{self.folder}/state/store.db")
-        try:
+        with self.store() as store:
             return store.evidence(node)
-        finally:
-            store.close()
 
     def history(self, node: str = "node01") -> list[t.Any]:
         """The node's history."""
-        store = Store(f"sqlite:///{self.folder}/state/store.db")
-        try:
+        with self.store() as store:
             return store.history(node)
-        finally:
-            store.close()

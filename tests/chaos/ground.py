@@ -40,14 +40,17 @@ class MomentNotMetError(Exception):
 
 
 class Ground:
-    """A site with one node or more. ``wrong`` collects what is not as it was stated."""
+    """A site with one node or more. ``wrong`` collects what is not as it was stated.
+
+    ``spared``: processes that are the site's, as a database server, with all below them; None where one is stopped.
+    """
 
     def __init__(self, bases: Path) -> None:
         self.bases = bases
         self.wrong: list[str] = []
         self.plays: list[subprocess.Popen[str]] = []
         self.outputs: list[str] = []
-        self.spared: set[int] = set()
+        self.spared: list[t.Callable[[], int | None]] = []
         self.site = Site(FOLDER, f"http://127.0.0.1:{PORT}")
         self.site.variables["images"] = self.site.image_url
         self._closing = contextlib.ExitStack()
@@ -92,12 +95,16 @@ class Ground:
     # Plays
 
     def start(self, scene: str | Scene, *arguments: str, at: str | None = None, **options: t.Any) -> t.Any:
-        """Start a scene's command; ``at``: stop everything at an act, "" to note the acts only."""
+        """Start a scene's command; ``at``: stop everything at an act, "" to note the acts only.
+
+        The first node is worked on, or the ``nodes`` that are given.
+        """
+        limit = () if "nodes" in options else NODE
         what = SCENES[scene] if isinstance(scene, str) else scene
         traced = {"PYTHONPATH": str(INJECT), "CHAOS_TRACE": f"{FOLDER}/trace", "CHAOS_DISKS": str(FOLDER)}
         with _environment({**traced, "CHAOS_AT": at} if at is not None else {}):
             options = {**what.variables, **options}
-            play = self.site.start(what.playbook, *NODE, *arguments, **options)
+            play = self.site.start(what.playbook, *limit, *arguments, **options)
         self.plays.append(play)
         return play
 
@@ -137,7 +144,9 @@ class Ground:
 
     def processes(self) -> list[int]:
         """Return what lives of the plays and all that they have started."""
-        return [pid for pid in sandbox.descendants(os.getpid()) if pid not in self.spared]
+        servers = [pid for one in self.spared if (pid := one()) is not None]
+        spared = {*servers, *(pid for server in servers for pid in sandbox.descendants(server))}
+        return [pid for pid in sandbox.descendants(os.getpid()) if pid not in spared]
 
     def kill(self, play: t.Any, whom: str, stopped: int | None = None) -> Run:
         """Kill a play: all of it at once, its first process alone, or that one's process group."""
@@ -152,15 +161,20 @@ class Ground:
         if stopped is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(stopped, signal.SIGCONT)
-        reader = threading.Thread(target=self._read, args=(play.stdout,), daemon=True)
-        reader.start()
+        number, reader = self.listen(play)
         play.wait(timeout=LIMIT)
         reader.join(timeout=0.5)
-        return Run(play.returncode, self.outputs[-1])
+        return Run(play.returncode, self.outputs[number])
 
-    def _read(self, stream: t.Any) -> None:
+    def listen(self, play: t.Any) -> tuple[int, threading.Thread]:
+        """Read a play's output as it comes; return its place among the outputs, and who reads."""
         number = len(self.outputs)
         self.outputs.append("")
+        reader = threading.Thread(target=self._read, args=(play.stdout, number), daemon=True)
+        reader.start()
+        return number, reader
+
+    def _read(self, stream: t.Any, number: int) -> None:
         with contextlib.suppress(ValueError):
             for line in stream:
                 self.outputs[number] += line
@@ -186,17 +200,17 @@ class Ground:
         found = (path.relative_to(FOLDER / "state") for path in (FOLDER / "state").rglob("*") if path.is_file())
         return sorted(str(path) for path in found if not str(path).startswith("store.db"))
 
-    def events(self) -> list[str]:
-        """Return the history in short."""
-        return [f"{entry.event} {entry.message or ''}".strip() for entry in self.site.history()]
+    def events(self, node: str = "node01") -> list[str]:
+        """Return a node's history in short."""
+        return [f"{entry.event} {entry.message or ''}".strip() for entry in self.site.history(node)]
 
-    def steps_done(self) -> list[str]:
+    def steps_done(self, node: str = "node01") -> list[str]:
         """Return the steps that the history has as done, in order."""
-        return [text.split()[1] for text in self.events() if text.startswith("step ") and text.endswith(" done")]
+        return [text.split()[1] for text in self.events(node) if text.startswith("step ") and text.endswith(" done")]
 
-    def power_ons(self) -> int:
-        """Return how often the machine was switched on."""
-        return int(self.site.machine()["calls"].count("set_power_state power on"))
+    def power_ons(self, node: str = "node01") -> int:
+        """Return how often a machine was switched on."""
+        return int(self.site.machine(node)["calls"].count("set_power_state power on"))
 
     def await_silence(self, *, seconds: float = 15) -> list[int]:
         """Wait until nothing lives of the plays; return what lives on. Ansible's own supervisors take some seconds."""
@@ -215,7 +229,7 @@ class Ground:
         found = [Path(path) for path in sandbox.found_in_temporary(FOLDER)]
         ours = [str(path) for path in found if not path.name.startswith(ANSIBLES_OWN)]
         self.expect(not ours, f"left in folders for temporary files: {ours}")
-        owners = {f"pid={play.pid}" for play in self.plays}
+        owners = {"pid=1" if "--pid" in play.args else f"pid={play.pid}" for play in self.plays}
         strange = {entry.owner for entry in self.site.history() if entry.owner and not owners & {*entry.owner.split()}}
         known = self.known_owners()
         self.expect(not strange - known, f"the history has owners that are no run: {sorted(strange - known)}")

@@ -101,13 +101,13 @@ def make(ground: Ground, scene: Scene) -> None:
     _path(ground.bases, scene.name).write_text(json.dumps(dataclasses.asdict(reference)))
 
 
-def check(ground: Ground, scene: Scene, *, boots_again: int = 0) -> None:
+def check(ground: Ground, scene: Scene, *, boots_again: int = 0, node: str = "node01") -> None:
     """Expect what the undisturbed run has left: nothing lost, nothing left over, nothing done twice.
 
     :param boots_again: how many starts of the machine more are right, where a ramdisk was gone.
     """
     wanted, site = Reference.read(ground.bases, scene.name), ground.site
-    record, machine, expect = site.record(), site.machine(), ground.expect
+    record, machine, expect = site.record(node), site.machine(node), ground.expect
     expect(record is not None and record.provision_state == scene.end, f"state {record and record.provision_state}")
     if record is None:
         return
@@ -116,24 +116,24 @@ def check(ground: Ground, scene: Scene, *, boots_again: int = 0) -> None:
     left = {name: machine.get(name) for name in _LEFT}
     expect(left == wanted.machine, f"machine {left}, undisturbed {wanted.machine}")
     before = _before(ground.bases, scene)
-    done = ground.steps_done()[len(before["steps"]) :]
+    done = ground.steps_done(node)[len(before["steps"]) :]
     twice = sorted({step for step in done if done.count(step) > wanted.steps.count(step)} - set(acts.BOOTING))
     expect(not twice, f"done twice: {twice}")
     expect(set(done) == set(wanted.steps), f"steps {done}, undisturbed {wanted.steps}")
-    ons = ground.power_ons() - before["power_ons"]
+    ons = ground.power_ons(node) - before["power_ons"]
     expect(ons <= wanted.power_ons + boots_again, f"{ons} power-ons, undisturbed {wanted.power_ons}")
-    rows = len(site.evidence()) - before["evidence"]
+    rows = len(site.evidence(node)) - before["evidence"]
     expect(rows == wanted.evidence, f"{rows} rows of evidence, undisturbed {wanted.evidence}")
     expect(ground.files() == wanted.files, f"files {ground.files()}, undisturbed {wanted.files}")
-    check_disk(ground, scene, wanted)
+    check_disk(ground, scene, wanted, node)
 
 
-def check_disk(ground: Ground, scene: Scene, wanted: Reference) -> None:
+def check_disk(ground: Ground, scene: Scene, wanted: Reference, node: str = "node01") -> None:
     """Expect the bytes that the undisturbed run has written; a config drive brings its own identifiers."""
     if "bm_config_drive" not in scene.variables:
-        ground.expect(ground.digest() == wanted.disk, "other bytes are on the disk")
+        ground.expect(ground.digest(node) == wanted.disk, "other bytes are on the disk")
         return
-    content, image = ground.site.disk().read_bytes(), (ground.bases / "images" / "disk.img").read_bytes()
+    content, image = ground.site.disk(node).read_bytes(), (ground.bases / "images" / "disk.img").read_bytes()
     ground.expect(content[MIB : 35 * MIB] == image[MIB : 35 * MIB], "other bytes are on the disk")
     ground.expect(content.count(SECRET.encode()) == 1, "the config drive is not on the disk, or twice")
 

@@ -33,6 +33,7 @@ OF_THE_RAMDISK = "/run"
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWNET = 0x00020000, 0x04000000, 0x40000000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
+_MNT_DETACH = 2
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
@@ -49,9 +50,9 @@ def mount(source: str, target: str, kind: str | None = None, flags: int = 0, dat
     _check(_libc.mount(*words, flags, data.encode() if data else None))
 
 
-def unmount(target: str) -> None:
-    """Unmount (umount(2))."""
-    _check(_libc.umount2(target.encode(), 0))
+def unmount(target: str, *, at_once: bool = False) -> None:
+    """Unmount (umount(2)); ``at_once``: also where files are open there, which go on to be."""
+    _check(_libc.umount2(target.encode(), _MNT_DETACH if at_once else 0))
 
 
 def enter() -> None:
