@@ -108,9 +108,9 @@ class Ground:
         self.plays.append(play)
         return play
 
-    def end(self, play: t.Any) -> Run:
+    def end(self, play: t.Any, *, limit: float = LIMIT) -> Run:
         """Let a play end."""
-        output, dummy = play.communicate(timeout=LIMIT)
+        output, dummy = play.communicate(timeout=limit)
         self.outputs.append(output)
         return Run(play.returncode, output)
 

@@ -173,7 +173,8 @@ def _play(case: Case, ground: Ground) -> str:
     ground.expect(begun == 1, f"the user's step was begun {begun} times")
     if case.is_lost:
         ground.expect(ground.site.machine()["calls"] == calls, "the machine was touched")
-        ground.expect(ground.site.record().provision_state == "active", "it is not active")
+        record = ground.site.record()
+        ground.expect(record and record.provision_state == "active", f"the store knows {record}")
     else:
         reference.check(ground, scene, boots_again=case.boots)
     stores.check(ground)

@@ -65,7 +65,7 @@ def run(request: Request) -> Result:
             raise InvalidStateError(
                 f"Node {request.node.name} is '{task.record.provision_state}', where no '{verb.name}' goes on.",
                 node=request.node.name,
-                hint="Run bm_prepare first.",
+                hint="Run bm_prepare first. Where it was run, the store has been lost or replaced since.",
             )
         goes_on = {**GOES_ON, **_go_on(request, task)}
         work.add_counters(task, request)  # saved with what follows

@@ -291,6 +291,18 @@ def test_who_has_lost_the_node_acts_on_it_no_more(site: Site) -> None:
     assert site.record.reservation == ANOTHER
 
 
+def test_a_run_whose_store_was_lost_says_so_and_acts_no_more(site: Site) -> None:
+    site.play("enroll")
+    site.play("clean", until="erase_devices_metadata", **ERASE)
+    calls = site.node.machine["calls"]
+    for path in (site.node.folder / "state").glob("store.db*"):
+        path.unlink()
+    done = site.call(deploy, verb="clean", completed_step="erase_devices_metadata", **ERASE)
+    assert done["failed"]
+    assert "lost or replaced" in done["msg"]
+    assert site.node.machine["calls"] == calls
+
+
 def test_what_is_asked_of_a_run_that_can_not_be_seen_tells_so(site: Site) -> None:
     site.play("enroll")
     for owner, is_told in ((ELSEWHERE, True), (ANOTHER, False)):

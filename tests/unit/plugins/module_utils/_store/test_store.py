@@ -363,6 +363,14 @@ def test_a_store_that_is_away_is_named_without_its_password(bad_url: str, expect
     assert "secret" not in str(caught.value)
 
 
+def test_a_file_that_has_no_room_for_its_index_is_told_with_what_helps(tmp_path: Path) -> None:
+    Store(f"sqlite:///{tmp_path}/store.db").close()
+    (tmp_path / "store.db-shm").mkdir()  # as little can be written there as where SQLite says "disk I/O error" for it
+    with pytest.raises(StoreError, match="does not answer") as caught:
+        Store(f"sqlite:///{tmp_path}/store.db").ensure_node("node01", "fake")
+    assert "the room there" in caught.value.hint
+
+
 class Cut(Store):
     """A store whose server cuts the connection once, before or after the commit of the next transaction."""
 
