@@ -82,8 +82,9 @@ _ANYWAY = Then("deploy.yml", variables={"bm_take_running": True})
 
 SQLITE = {
     **_all("SQLite, full", [START], stores.SmallFile, stores.full, **_FULL, quick=True),
-    **_all("SQLite, full", ["in step deploy", IMAGE, STEP], stores.SmallFile, stores.full, **_FULL, boots=1),
+    **_all("SQLite, full", ["in step deploy", IMAGE], stores.SmallFile, stores.full, **_FULL, boots=1),
     **_all("SQLite, full", [END], stores.SmallFile, stores.full, **_FULL, boots=1),
+    **_all("SQLite, full", [STEP], stores.SmallFile, stores.full, code=2, says="the room there", boots=1),
     **_all("SQLite, read-only", [START], stores.File, stores.read_only, **_AWAY),
     **_all("SQLite, read-only", [IMAGE, STEP], stores.File, stores.read_only, **_AWAY, boots=1),
     "SQLite, deleted when the node is enrolled": Case(stores.File, stores.deleted, base="enrolled"),
@@ -91,7 +92,7 @@ SQLITE = {
         stores.File, stores.deleted, base="active", code=2, says="adopt.yml", then=(_ADOPTED,), is_lost=True
     ),
     "SQLite, deleted as the image is written": Case(
-        stores.File, stores.deleted, IMAGE, code=2, says="was lost", then=(_ANYWAY,), boots=1
+        stores.File, stores.deleted, IMAGE, code=2, says="lost or replaced", then=(_ANYWAY,), boots=1
     ),
     **_all("SQLite, locked for 8 s", ["in step deploy", IMAGE], stores.File, stores.locked, seconds=8),
     **_all("SQLite, locked for good", ["in step deploy"], stores.File, stores.locked, **_AWAY, boots=1),
@@ -176,7 +177,8 @@ def _play(case: Case, ground: Ground) -> str:
         record = ground.site.record()
         ground.expect(record and record.provision_state == "active", f"the store knows {record}")
     else:
-        reference.check(ground, scene, boots_again=case.boots)
+        base = "new" if case.trouble is stores.deleted else case.base  # what was done before is known there
+        reference.check(ground, dataclasses.replace(scene, base=base), boots_again=case.boots)
     stores.check(ground)
     return f"rc={run.code}; then rc={[*codes, again.code]}"
 

@@ -60,7 +60,7 @@ class Server:
     SETTINGS: t.ClassVar[dict[str, str]] = {}
 
     def __init__(self, ground: Ground) -> None:
-        self.server = PostgreSQL(FOLDER, **self.SETTINGS)
+        self.server = PostgreSQL(FOLDER, dynamic_shared_memory_type="mmap", **self.SETTINGS)
         ground.spared.append(lambda: self.server.pid)
         self.url = self.server.new_database().replace(f"{USER}@", f"{USER}:{PASSWORD}@")
         ground.site.store_url = ground.site.variables["bm_store"] = self.url
