@@ -77,7 +77,7 @@ def _all(name: str, moments: t.Iterable[str], *arguments: t.Any, **options: t.An
 
 _FULL = {"code": 2, "says": "disk is full"}
 _AWAY = {"code": 2, "says": "does not answer"}
-_ADOPTED = Then("adopt.yml")
+_ADOPTED = (Then("enroll.yml"), Then("adopt.yml"))
 _ANYWAY = Then("deploy.yml", variables={"bm_take_running": True})
 
 SQLITE = {
@@ -89,7 +89,7 @@ SQLITE = {
     **_all("SQLite, read-only", [IMAGE, STEP], stores.File, stores.read_only, **_AWAY, boots=1),
     "SQLite, deleted when the node is enrolled": Case(stores.File, stores.deleted, base="enrolled"),
     "SQLite, deleted when the node is deployed": Case(
-        stores.File, stores.deleted, base="active", code=2, says="adopt.yml", then=(_ADOPTED,), is_lost=True
+        stores.File, stores.deleted, base="active", code=2, says="adopt.yml", then=_ADOPTED, is_lost=True
     ),
     "SQLite, deleted as the image is written": Case(
         stores.File, stores.deleted, IMAGE, code=2, says="lost or replaced", then=(_ANYWAY,), boots=1

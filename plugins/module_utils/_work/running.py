@@ -85,8 +85,8 @@ def _refusal(request: Request, record: NodeRecord | None) -> InvalidRequestError
     else:
         why = "this store has never worked on it"
         hint = (
-            "If it has an instance, play adopt.yml; so, too, where a store was lost. If not, power it off, or set"
-            " bm_take_running: true."
+            "If it has an instance, play enroll.yml and adopt.yml; so, too, where a store was lost. If not, power it"
+            " off, or set bm_take_running: true."
         )
     return InvalidRequestError(
         f"The machine of node {request.node.name} is switched on, and {why}: it may run something that is needed.",

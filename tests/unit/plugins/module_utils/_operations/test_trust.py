@@ -124,7 +124,7 @@ def test_a_machine_that_runs_is_taken_only_by_what_leaves_it_alone(
     jumped = site.call(prepare, verb=verb, **options)
     assert refused(jumped) == is_refused, "bm_prepare alone"
     if is_refused:
-        assert "adopt.yml" in done["msg"]
+        assert "enroll.yml and adopt.yml" in done["msg"]
         assert "bm_take_running" in done["msg"]
         assert (site.record is None) or site.record.reservation is None
         taken = site.play(verb, take_running=True, **options)
