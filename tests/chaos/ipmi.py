@@ -27,6 +27,15 @@ from tests.ipmi import IPMIService
 from tests.ipmi_path import Path as NetworkPath
 
 MATRIX = "ipmi"
+SOURCES = (
+    "tests/chaos/aftermath.py",
+    "tests/chaos/ipmi_faults.py",
+    "tests/ipmi.py",
+    "tests/ipmi_path.py",
+    "lab/ipmi.py",
+    "lab/ipmi_boot_options.c",
+)
+"""What its results depend on besides what all do."""
 CARRIED = "carried through: each play succeeds, the machine is as after undisturbed ones"
 FAILED = "{verb} fails and says '{says}', node '{state}'; the same command without the fault leads home"
 ALWAYS = "; no limbo, no act done twice{but}, refused credentials sent once, no password told"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from tests.chaos import ipmi, kill, power, redfish, signals, special
+from tests.chaos import ipmi, kill, power, redfish, signals, soak, special, store
 from tests.chaos.cells import Cell
 from tests.chaos.pool import Pool
 
-MATRICES: dict[str, t.Any] = {one.MATRIX: one for one in (kill, special, signals, power, redfish, ipmi)}
+MATRICES: dict[str, t.Any] = {one.MATRIX: one for one in (kill, special, signals, power, redfish, ipmi, store, soak)}
 """The matrices by name. ``cells(bases)`` has its cells, ``scenes()`` whose undisturbed runs say which there are."""
 
 

@@ -23,6 +23,12 @@ from tests.chaos.scenes import SCENES, Scene
 from tests.redfish import Service
 
 MATRIX = "redfish"
+SOURCES = (
+    "tests/chaos/aftermath.py",
+    "tests/chaos/redfish_faults.py",
+    "tests/redfish.py",
+)
+"""What its results depend on besides what all do."""
 CARRIED = "carried through: both plays succeed, the machine is as after undisturbed ones"
 FAILED = "fails and says '{says}', node '{state}'; the same command without the fault leads home"
 ALWAYS = "; {sessions} sessions left, no limbo, no act done twice, refused credentials sent once, no password told"

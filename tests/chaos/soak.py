@@ -22,6 +22,11 @@ from tests.chaos.scenes import CLEAN, ISO, Scene
 from tests.site import Run
 
 MATRIX = "soak"
+SOURCES = (
+    "tests/chaos/stores.py",
+    "tests/postgresql.py",
+)
+"""What its results depend on besides what all do."""
 EXPECTED = (
     "after each play nobody is reserved or at work; without faults all are active, nothing was done twice, and"
     " the same again changes nothing"

@@ -23,6 +23,13 @@ from tests.chaos.scenes import SCENES, Scene
 from tests.chaos.special import Then, follow
 
 MATRIX = "store"
+SOURCES = (
+    "tests/chaos/controllers.py",
+    "tests/chaos/proxy.py",
+    "tests/chaos/stores.py",
+    "tests/postgresql.py",
+)
+"""What its results depend on besides what all do."""
 
 THROUGH = "carried through; nothing done twice"
 GOES_ON = "ends, and says why; the same command goes on; nothing done twice"
