@@ -52,14 +52,14 @@ CREDENTIALS = "Incorrect password provided"
 ON, OFF = ("power on",), ("power off",)
 
 LOST = (
-    *(Fault(f"lost: {act}", _drop(act)) for act in ("capabilities", "open session", "RAKP 1", "RAKP 3", "status")),
+    *(Fault(f"lost: {act}", _drop(act)) for act in ("capabilities", "RAKP 1", "RAKP 3", "status")),
     Fault("lost: power on", _drop("power on"), quick=True),
     Fault("lost: close session", _drop("close session")),
     Fault("lost: boot flags", _drop("boot flags"), "acts"),
     Fault("lost: power off", _drop("power off"), "undeploy"),
     *(
         Fault(f"answer lost: {act}", _drop(act, answer=True))
-        for act in ("capabilities", "open session", "RAKP 1", "RAKP 3", "privilege level", "status")
+        for act in ("open session", "RAKP 1", "RAKP 3", "privilege level", "status")
     ),
     Fault("answer lost: power on", _drop("power on", answer=True), doubles=ON, quick=True),
     Fault("answer lost: power off", _drop("power off", answer=True), "undeploy", doubles=OFF),
@@ -116,7 +116,7 @@ ENDED = (
         (),
         "deploy",
         "0xd4",
-        "deploy failed",
+        log_ins=1,
         bmc={"username": "operator", "privilege_level": "user"},
     ),
     Fault("a cipher suite that it has not", (), "deploy", "cipher", log_ins=0, bmc={"cipher_suite": 17}),
