@@ -123,8 +123,8 @@ class Ground:
         hit = FOLDER / "trace.hit"
         self.await_true(lambda: hit.exists() and bool(hit.read_text()), play, pause=0.003)
         pid = int(hit.read_text())
-        self.await_true(lambda: sandbox.status_of(str(pid))[1] in "Tt", play, pause=0.001)
-        return pid
+        self.await_true(lambda: sandbox.standing(pid), play, pause=0.003)
+        return sandbox.standing(pid)[0]
 
     def await_true(
         self, condition: t.Callable[[], bool], play: t.Any, *, pause: float = 0.05, seconds: float = 120

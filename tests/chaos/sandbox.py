@@ -116,6 +116,16 @@ def descendants(of: int, *, children_only: bool = False) -> list[int]:
     return sorted(pid for pid in found if family[pid][1] not in "ZX")
 
 
+def standing(called: int) -> list[int]:
+    """Return the processes of this one's that are stopped and have a pid, where they are: in a container maybe."""
+    found = []
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(OSError):
+            words = Path("/proc", str(pid), "status").read_text().partition("NSpid:")[2].splitlines()[0].split()
+            found += [pid] if words[-1] == str(called) and status_of(str(pid))[1] in "Tt" else []
+    return found
+
+
 def zombies(of: int) -> list[int]:
     """Return those below a process that nobody has waited for; its own children are its own business."""
     family = _family()
