@@ -78,10 +78,10 @@ def _play(scene: str, act: acts.Act, whom: str, ground: Ground) -> str:
     ground.prepare(what)
     first = ground.start(scene, at=act.to_environment())
     stopped = ground.await_act(first)
-    record = ground.site.record()
+    state = ground.glance()
     ground.kill(first, whom, stopped)
     again = ground.play(scene)
     ground.expect(again.code == 0, f"the same command again: rc={again.code}")
     reference.check(ground, what, boots_again=1 if act.boots else 0)
     ground.check_hygiene()
-    return f"killed in {record.provision_state if record else 'none'}; then rc={again.code}"
+    return f"killed in {state}; then rc={again.code}"
