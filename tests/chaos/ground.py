@@ -205,6 +205,18 @@ class Ground:
         """Return a node's history in short."""
         return [f"{entry.event} {entry.message or ''}".strip() for entry in self.site.history(node)]
 
+    def glance(self, node: str = "node01") -> str:
+        """Return the node's state as it is in the store's file, which may be half made: nothing waits or is mended."""
+        path = FOLDER / "state" / "store.db"
+        if not path.exists():
+            return "none"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0)) as store:
+            try:
+                row = store.execute("SELECT provision_state FROM nodes WHERE name = ?", (node,)).fetchone()
+            except sqlite3.OperationalError:  # no table yet, or a lock
+                row = None
+        return str(row[0]) if row else "none"
+
     def steps_done(self, node: str = "node01") -> list[str]:
         """Return the steps that the history has as done, in order."""
         return [text.split()[1] for text in self.events(node) if text.startswith("step ") and text.endswith(" done")]
