@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -195,7 +196,8 @@ def test_reservations_are_kept_and_one_line_tells_of_all(batch: Batch, monkeypat
         record = batch.store.get(name)
         assert record
         assert (record.reservation_expires or 0) > time.time() + 500
-    assert "0 of 2 nodes are ready; node01 waits for ramdisk for" in batch.lines[0]
+    # Of a machine that is busy with other things the first ramdisk may be up before the second is waited for.
+    assert re.search(r"[01] of 2 nodes are ready; node0[12] waits for ramdisk for", batch.lines[0])
     assert "last seen: no answer from the fake ramdisk" in batch.lines[0]
 
 
