@@ -29,6 +29,7 @@ FOLDER = os.environ.get("CHAOS_DISKS", "")
 
 _busy = threading.local()
 _PROGRAM = re.compile(r"AnsiballZ_(\w+)\.py|(async_wrapper)\.py|\b(sgdisk|wipefs|blkdiscard|qemu-img|efibootmgr|ssh)\b")
+_TRIAL = re.compile(r"[a-z0-9_]{8}")
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
 _NUMBERS = re.compile(r"\b(?=\w*\d)[\w.]{6,}|\d{2,}|j\d+")
 
@@ -65,8 +66,9 @@ def _is_it(label, before):
 
 
 def _is_ansibles(path):
-    """Say whether a file is Ansible's own business."""
-    return "ansi" in path.lower() or "async_wrapper" in path or "/pymp-" in path
+    """Say whether a file is Ansible's own business, or Python's, which tries a folder for temporary files so."""
+    is_trial = _TRIAL.fullmatch(os.path.basename(path)) and not path.startswith(FOLDER)
+    return is_trial or "ansi" in path.lower() or "async_wrapper" in path or "/pymp-" in path
 
 
 def _of_rename(_source, target, *_more):
