@@ -29,7 +29,7 @@ PORT = 8000
 """Of the images, in a network of the cell's own."""
 
 INJECT = ROOT / "tests" / "chaos" / "inject"
-ANSIBLES_OWN = ("ansible-", "ansible_", "pymp-", ".ansible")
+ANSIBLES_OWN = ("ansible-", "ansible_", "pymp-", ".ansible", "sem.")
 """What Ansible and multiprocessing leave in folders for temporary files when they are killed."""
 
 LIMIT = 240.0
