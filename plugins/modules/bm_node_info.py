@@ -113,7 +113,7 @@ error:
   description: What kind of error; C(type), C(retryable) and C(hint).
   returned: failure
   type: dict
-  sample: {"type": "StoreError", "retryable": true, "hint": "Check bm_store, the database server, and the rights on the file and its folder, and the room there."}
+  sample: {"type": "StoreError", "retryable": true, "hint": "Check bm_store, the database server, and the rights and the room of the file."}
 known:
   description: Whether the store has seen the node, and its record was not removed.
   returned: success

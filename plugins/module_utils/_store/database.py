@@ -208,7 +208,7 @@ class Database:
             raise
         except (SQLAlchemyError, OSError) as exc:
             reason = str(getattr(exc, "orig", None) or exc).splitlines()[0]
-            hint = "Check bm_store, the database server, and the rights on the file and its folder, and the room there."
+            hint = "Check bm_store, the database server, and the rights and the room of the file."
             if any(said in reason for said in _CROWDED):
                 hint = (
                     "Each fork of each run needs a connection: raise max_connections, put pgbouncer before the server,"

@@ -368,7 +368,7 @@ def test_a_file_that_has_no_room_for_its_index_is_told_with_what_helps(tmp_path:
     (tmp_path / "store.db-shm").mkdir()  # as little can be written there as where SQLite says "disk I/O error" for it
     with pytest.raises(StoreError, match="does not answer") as caught:
         Store(f"sqlite:///{tmp_path}/store.db").ensure_node("node01", "fake")
-    assert "the room there" in caught.value.hint
+    assert "the room of the file" in caught.value.hint
 
 
 class Cut(Store):
