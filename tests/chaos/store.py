@@ -91,7 +91,7 @@ SQLITE = {
     **_all("SQLite, full", [START], stores.SmallFile, stores.full, **_FULL, quick=True),
     **_all("SQLite, full", ["in step deploy", IMAGE], stores.SmallFile, stores.full, **_FULL, boots=1),
     **_all("SQLite, full", [END], stores.SmallFile, stores.full, **_FULL, boots=1),
-    **_all("SQLite, full", [STEP], stores.SmallFile, stores.full, code=2, says="the room there", boots=1),
+    **_all("SQLite, full", [STEP], stores.SmallFile, stores.full, code=2, says="the room of the file", boots=1),
     **_all("SQLite, read-only", [START], stores.File, stores.read_only, **_AWAY),
     **_all("SQLite, read-only", [IMAGE, STEP], stores.File, stores.read_only, **_AWAY, boots=1),
     "SQLite, deleted when the node is enrolled": Case(stores.File, stores.deleted, base="enrolled"),
