@@ -23,8 +23,10 @@ WHOM = {"all": "everything", "play": "ansible-playbook alone", "group": "its pro
 LESS = {"play": 9, "group": 11}
 """Of so many acts one, by whom is killed there; everything is at each."""
 
-LIKE_DEPLOY = ("deploy with config drive", "deploy with cleaning", "deploy with a step", "rebuild")
-"""Scenes that have most acts in common with a deployment or a cleaning: of those acts, one of three."""
+COMMON = 3
+"""Of the acts that a scene has in common with those before it, one of so many; a deployment comes first."""
+
+ORDER = sorted(SCENES, key=lambda name: name != "deploy")
 
 QUICK = {
     ("deploy", "commit prepared ready for the steps"),
@@ -45,10 +47,11 @@ def scenes(only: str, *, quick: bool) -> list[str]:
 
 def cells(bases: Path) -> t.Iterator[Cell]:
     """Yield the cells of those scenes whose undisturbed run is there."""
-    for name in SCENES:
+    known: set[str] = set()
+    for name in ORDER:
         if not (bases / f"{name}.json").exists():
             continue
-        sweep = _sweep(bases, name)
+        sweep = _sweep(bases, name, known)
         for whom, text in WHOM.items():
             for act in sweep[:: LESS.get(whom, 1)]:
                 yield Cell(
@@ -62,15 +65,21 @@ def cells(bases: Path) -> t.Iterator[Cell]:
                 )
 
 
-def _sweep(bases: Path, name: str) -> list[acts.Act]:
-    """Return the acts of a scene; looks, and renewals of the reservation, are acts of one scene only."""
+def _sweep(bases: Path, name: str, known: set[str]) -> list[acts.Act]:
+    """Return the acts of a scene; looks, and renewals of the reservation, are acts of the first scene only.
+
+    :param known: the labels of the acts of scenes before; those of this one are added.
+    """
     found = acts.read(reference.Reference.read(bases, name).acts)
-    if name != "deploy":
+    if known:
         found = [act for act in found if act.label not in acts.REPEATED]
-    if name in LIKE_DEPLOY and (bases / "deploy.json").exists():
-        common = set(reference.Reference.read(bases, "deploy").acts)
-        found = [act for number, act in enumerate(found) if act.label not in common or number % 3 == 0]
-    return found
+    left = [
+        act
+        for number, act in enumerate(found)
+        if act.label not in known or number % COMMON == 0 or (name, act.label) in QUICK
+    ]
+    known.update(act.label for act in found)
+    return left
 
 
 def _play(scene: str, act: acts.Act, whom: str, ground: Ground) -> str:
