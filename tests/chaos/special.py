@@ -24,7 +24,7 @@ MATRIX = "special"
 CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 OTHER_HOST = ("unshare", "--uts", "sh", "-c", 'hostname run-2; exec "$@"', "sh")
 
-WRITTEN = Act("commit step deploy.write_image done", 1)
+WRITTEN = Act("commit disk before # MiB, no partition table, nothing known + step deploy.write_image done", 1)
 IN_RAMDISK = Act("commit step deploy.write_image started", 1)
 ERASING = Act("open disk", 1)
 
