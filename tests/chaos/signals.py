@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -77,7 +78,7 @@ def cells(dummy: Path) -> t.Iterator[Cell]:
 def _play(moment: Moment, how: str, ground: Ground) -> str:
     scene = SCENES[moment.scene]
     if moment.fault:
-        ground.site.script(faults=[moment.fault])
+        ground.site.script(calls=[], faults=[moment.fault])
     first, stopped = _reach(ground, moment)
     _send(ground, how, first, stopped)
     code = ground.leave(first, stopped).code
@@ -87,8 +88,18 @@ def _play(moment: Moment, how: str, ground: Ground) -> str:
     again = ground.play(scene, **moment.variables)
     ground.expect(again.code == 0, f"the same command again: rc={again.code}")
     reference.check(ground, scene, boots_again=int(moment.boots))
+    if moment.act is None and not moment.variables:
+        _end_ramdisk(ground)
     ground.check_hygiene()
     return f"rc={code}, {state}; then rc={again.code}"
+
+
+def _end_ramdisk(ground: Ground) -> None:
+    """End what a step of the user's has started in the ramdisk: that was switched off, and is this machine here."""
+    for pid in ground.processes():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if b"ansible-playbook" not in Path("/proc", str(pid), "cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
 
 
 def _reach(ground: Ground, moment: Moment) -> tuple[t.Any, int | None]:
