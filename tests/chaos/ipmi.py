@@ -90,14 +90,9 @@ def _play(fault: Fault, ground: Ground) -> str:
     tasks = [{"name": "Act", **act} for act in ACTS]
     (FOLDER / "acts.yml").write_text(yaml.safe_dump([{"hosts": "baremetal", "gather_facts": False, "tasks": tasks}]))
     service = IPMIService(folder, password=PASSWORD)
-
-    def restart() -> None:
-        service.restart()
-        ground.spared.add(service.pid)
-
-    ground.spared.add(service.pid)
+    ground.spared.append(lambda: service.pid)
     seen = []
-    with contextlib.closing(NetworkPath(service.port, PASSWORD, restart)) as path:
+    with contextlib.closing(NetworkPath(service.port, PASSWORD, service.restart)) as path:
         for verb in WAYS[fault.verb]:
             if verb == fault.verb:
                 seen.append(_play_with_fault(ground, service, path, fault))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import functools
 import json
 import multiprocessing
@@ -109,7 +110,12 @@ class Pool:
         sandbox.kill_all(lambda: sandbox.descendants(os.getpid()))
 
     def make_bases(self, scenes: t.Collection[str]) -> None:
-        """Make what is missing of the states to begin in, and of the undisturbed runs of these scenes."""
+        """Make what is missing of the states to begin in, and of the undisturbed runs of these scenes; one at a time."""
+        with (self.bases / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._make_missing(scenes)
+
+    def _make_missing(self, scenes: t.Collection[str]) -> None:
         if not (self.bases / "new").exists():
             self._make({"new": functools.partial(_in_sandbox, self.bases, reference.make_new)})
         for names in reference.missing(self.bases, scenes):
