@@ -110,7 +110,7 @@ class Pool:
         sandbox.kill_all(lambda: sandbox.descendants(os.getpid()))
 
     def make_bases(self, scenes: t.Collection[str]) -> None:
-        """Make what is missing of the states to begin in, and of the undisturbed runs of these scenes; one at a time."""
+        """Make what is missing of the states to begin in, and of undisturbed runs of these scenes; one at a time."""
         with (self.bases / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._make_missing(scenes)
