@@ -40,7 +40,9 @@ ROLE_OPTIONS: dict[str, dict[str, dict[str, t.Any]]] = {
         ),
         "report_operator": _option("str", "Name in the report.", default=""),
         "rescue_ssh_keys": _option("list", "For rescue, public keys that may log in.", default=[], elements="str"),
-        "rescue_password": _option("str", "For rescue, root's password.", default="", no_log=True),
+        "rescue_password": _option(
+            "str", "For rescue, root's password; one is made where there is no key either.", default="", no_log=True
+        ),
     },
     "clean_node": {
         "steps": _option("list", "The steps, in this order.", default=[], elements="dict"),

@@ -72,7 +72,10 @@ options:
     elements: str
     default: []
   rescue_password:
-    description: For a rescue, the password of root. Never stored and never shown.
+    description:
+      - For a rescue, the password of root. Never stored and never shown.
+      - Where neither it nor a key is given, one is made. It is in the file C(rescue_password) in the node's folder below
+        O(state_dir), for the owner of the run only, until the ramdisk is gone.
     type: str
     default: ''
   report_dir:

@@ -13,7 +13,9 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.baremetal.lifecycle.plugins.filter.erasure_report import erasure_report
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._watch import jobs
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._work.files import Files
 
 Result = dict[str, t.Any]
 
@@ -149,10 +151,11 @@ def _tear_down_agent(ramdisk: Ramdisk, step: Result) -> Result:
 
 def _rescue(ramdisk: Ramdisk, dummy: Result) -> Result:
     """Let the operator in; only ever in the ramdisk: a machine without one would be the controller itself."""
-    if not ramdisk.is_real:
-        return {}
     params = ramdisk.params
-    return ramdisk.run("bm_rescue_access", ssh_keys=params["rescue_ssh_keys"], password=params["rescue_password"])
+    keys, password = params["rescue_ssh_keys"], params["rescue_password"]
+    if not keys and not password:
+        password = Files(Node.from_params(params)).rescue_password()
+    return ramdisk.run("bm_rescue_access", ssh_keys=keys, password=password) if ramdisk.is_real else {}
 
 
 CORE_STEPS: dict[str, CoreStep] = {

@@ -16,6 +16,7 @@ from .._image import root_device
 from .._states import verbs
 from .._work import out_of_band, plans, preparation, requests, steps, waits, work
 from .._work import task as tasks
+from .._work.files import Files
 
 ARGUMENT_SPEC = {
     **NODE_SPEC,
@@ -252,7 +253,7 @@ def _in_band_step(request: Request, task: tasks.Task, key: str) -> Result:
 
 def _finish(request: Request, task: tasks.Task) -> None:
     verb = work.verb_of(task)
-    files = work.Files(request.node)
+    files = Files(request.node)
     files.publication.remove()
     files.remove_keys()
     if request.node.deploy_interface == "noop" and verb.kind == "deploy":

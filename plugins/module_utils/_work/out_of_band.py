@@ -17,6 +17,7 @@ from .._image import image
 from .._states import states
 from .._store.record import HistoryEntry
 from . import disk_notes, inspection, ramdisk_boot, running, work
+from .files import Files
 from .steps import RESERVED, Step
 from .task import Task
 from .waits import COMPLETE, GO_ON, POWER_OFF_LIMIT, Wait
@@ -103,7 +104,7 @@ def _pause(request: Request, args: t.Mapping[str, t.Any]) -> Wait:
 
 def _set_instance_boot(request: Request, task: Task) -> None:
     """After prepare_instance_boot: nothing else to boot from any more, and the disk from now on."""
-    publication = work.Files(request.node).publication
+    publication = Files(request.node).publication
     boot_interface(request.node, request.driver).clean_up(publication.url)
     publication.remove()
     _boot_from_disk(request, task)
@@ -151,7 +152,7 @@ def _ramdisk_is_down(request: Request, task: Task) -> None:
 
 def _forget_ramdisk(request: Request, task: Task) -> None:
     """Take back what the ramdisk was booted from."""
-    publication = work.Files(request.node).publication
+    publication = Files(request.node).publication
     boot_interface(request.node, request.driver).clean_up(publication.url)
     publication.remove()
     _restore_boot_order(request, task)
@@ -197,19 +198,19 @@ def _leave_ramdisk(request: Request, task: Task) -> None:
     request.driver.power.set_power_state(base.POWER_OFF)
     task.record.power_state = base.POWER_OFF
     _forget_ramdisk(request, task)
-    work.Files(request.node).remove_keys()
+    Files(request.node).forget_ramdisk()
 
 
 def _tear_down_instance(request: Request, task: Task) -> None:
     """Leave nothing of an instance but what is on its disks."""
-    node, files = request.node, work.Files(request.node)
+    node, files = request.node, Files(request.node)
     request.report("undeploy: power off")
     request.driver.power.set_power_state(base.POWER_OFF)
     task.record.power_state = base.POWER_OFF
     boot_interface(node, request.driver).clean_up(files.publication.url)
     files.publication.remove()
     _restore_boot_order(request, task)
-    files.remove_keys()
+    files.forget_ramdisk()
     files.config_drive.unlink(missing_ok=True)
     task.record.instance_info = {}
     freed = HistoryEntry(node=node.name, event="deallocate", owner=request.owner, message="undeployed")
@@ -262,7 +263,7 @@ def _merge_facts(request: Request, task: Task, **found: dict[str, t.Any] | None)
 
 def _rescued(request: Request, dummy: Task) -> None:
     """After rescue: the operator is let in; what the ramdisk came from is not needed any more."""
-    boot_interface(request.node, request.driver).clean_up(work.Files(request.node).publication.url)
+    boot_interface(request.node, request.driver).clean_up(Files(request.node).publication.url)
 
 
 RAMDISK_STARTS = frozenset({"deploy.deploy", "deploy.start_ramdisk"})

@@ -20,6 +20,7 @@ from .._states import states
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
 from . import deployment, out_of_band, plans, requests, reservation, running, steps, waits, work
+from .files import Files
 from .task import Task
 
 PROVIDE = VERBS["provide"]
@@ -127,6 +128,7 @@ def _start(request: Request, task: Task, verb: Verb, all_steps: list[steps.Step]
         record.steps = steps.carry_over(all_steps, record.steps)
         reached = work.current_step(record)
         task.note("resume", f"at {reached['step'] if reached else 'the end'}", later=True)
+        _start_instance_again(request, task)
     else:
         name = "deployment" if verb.kind == "deploy" else verb.name
         task.note(name, str(record.driver_internal_info["deployment"]), later=True)
@@ -137,8 +139,17 @@ def _start(request: Request, task: Task, verb: Verb, all_steps: list[steps.Step]
     task.note("prepared", "ready for the steps")
 
 
+def _start_instance_again(request: Request, task: Task) -> None:
+    """Have the instance started once more, where the machine has lost its power since a dead run has started it."""
+    started = next((entry for entry in task.record.steps if entry["step"] == steps.BOOT_INSTANCE.key), None)
+    if started is None or started["status"] != steps.DONE or request.driver.power.get_power_state() == POWER_ON:
+        return
+    started["status"] = steps.TODO
+    task.note("resume", "the machine is off: its instance is started again", later=True)
+
+
 def _keep_config_drive(request: Request) -> None:
-    files = work.Files(request.node)
+    files = Files(request.node)
     try:
         content = config_drive.build(request.node)
         if content is None:
@@ -178,7 +189,7 @@ def _ensure_ramdisk(request: Request, task: Task, all_steps: list[steps.Step]) -
             return
         boot["status"] = steps.TODO
         task.note("resume", f"the ramdisk is gone ({seen}) and is started again")
-    files = work.Files(request.node)
+    files = Files(request.node)
     if files.publication.is_torn:
         task.note(
             "media", "media.json was not whole: what it told of is not known, and media are made anew", later=True
@@ -209,7 +220,7 @@ def connection_of(request: Request, task: Task) -> Result | None:
     starts = any(entry["step"] in out_of_band.RAMDISK_STARTS for entry in task.record.steps)
     if request.driver.agent is not None or not starts or not in_band_steps(request, task):
         return None
-    return Connection.of(request.node, work.Files(request.node).folder).to_result()
+    return Connection.of(request.node, Files(request.node).folder).to_result()
 
 
 def image_of(request: Request, task: Task) -> Result | None:
@@ -232,4 +243,4 @@ def config_drive_of(request: Request, task: Task) -> str | None:
     """Return the file on the controller that has the config drive, None where there is none."""
     if not request.node.config_drive or work.verb_of(task).kind != "deploy":
         return None
-    return str(work.Files(request.node).config_drive)
+    return str(Files(request.node).config_drive)

@@ -13,6 +13,7 @@ from .._calls.request import Request
 from .._drivers import base
 from .._errors import InvalidStateError, UnsupportedOperationError
 from . import waits, work
+from .files import Files
 from .task import Task
 
 
@@ -22,7 +23,7 @@ def boot_ramdisk(request: Request, task: Task, *, then: str = waits.DONE) -> wai
     :param then: what that means to the step that goes on.
     :raises InvalidStateError: there are no media.
     """
-    url = work.Files(request.node).publication.url
+    url = Files(request.node).publication.url
     if url is None:
         raise InvalidStateError(
             "There are no boot media for this work.", node=request.node.name, hint="Run bm_prepare again."

@@ -18,6 +18,7 @@ from .._states import states
 from .._store.record import NodeRecord
 from .._watch.jobs import KINDS, result_of
 from . import work
+from .files import Files
 from .task import Task
 
 Result = dict[str, t.Any]
@@ -46,7 +47,7 @@ def begin(request: Request, task: Task, wait: Wait) -> None:
     """Write down what the node waits for now: nothing secret, since it is in the store."""
     address = None
     if wait.what != "pause":
-        agent = request.driver.agent or Connection.of(request.node, work.Files(request.node).folder)
+        agent = request.driver.agent or Connection.of(request.node, Files(request.node).folder)
         address = agent.to_address()
     begun = {"for": wait.what, "since": time.time(), "limit": wait.limit, "then": wait.then, "agent": address}
     task.record.driver_internal_info["wait"] = {**begun, **wait.more}

@@ -9,10 +9,8 @@ from __future__ import annotations
 import dataclasses
 import time
 import typing as t
-from pathlib import Path
 
 from .._boot.agent import Connection
-from .._boot.publication import Publication
 from .._boot.registry import boot_interface
 from .._calls.request import Request
 from .._contract.node import Node
@@ -31,6 +29,7 @@ from .._states.machine import allowed_events
 from .._states.verbs import ABANDONING, VERBS, Verb
 from .._store.record import NodeRecord
 from . import running, steps
+from .files import Files
 from .task import Task, acquire
 
 FAILED = frozenset({states.ERROR, *(state for state in states.TARGETS if state.endswith(" failed"))})
@@ -43,20 +42,6 @@ FORBIDDING = {
     "retired": ("is retired", "Clear it with bm_state and retire: false, if it is to be used again."),
 }
 """Flags that forbid verbs: how an error says it, and what to do."""
-
-
-class Files:
-    """What work on a node keeps on its controller, for the owner of the run only."""
-
-    def __init__(self, node: Node) -> None:
-        self.folder = Path(node.state_dir) / node.name
-        self.config_drive = self.folder / "config_drive.b64"
-        self.publication = Publication(self.folder / "media.json")
-
-    def remove_keys(self) -> None:
-        """Remove the keys of a ramdisk that is gone, and the password that let an operator in. Idempotent."""
-        for name in ("ramdisk_key", "known_hosts", "rescue_password"):
-            (self.folder / name).unlink(missing_ok=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,7 +216,7 @@ def abandon(request: Request) -> t.Callable[[Task, BareMetalError], None]:
         undone = _leave(request, url, exc)
         if "power off" not in undone:
             record.power_state = POWER_OFF
-        files.remove_keys()
+        files.forget_ramdisk()
         told = "; ".join(f"{what}: {why}" for what, why in undone.items())
         task.note("tidy up", f"NOT done: {told}" if told else "machine powered off, nothing left to boot from")
 

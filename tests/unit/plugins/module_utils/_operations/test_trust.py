@@ -375,6 +375,29 @@ def test_a_ramdisk_that_was_only_to_be_switched_off_is_not_started_again(site: S
     assert left["media"] is None
 
 
+def test_an_instance_that_has_lost_its_power_before_the_end_is_started_again(site: Site, dead: str) -> None:
+    site.play("deploy")
+    site.play("rescue", owner=dead, until="deploy.rescue")
+    site.call(deploy, verb="rescue", completed_step="deploy.rescue", step_result={})
+    assert site.record.provision_state == "rescue"
+
+    class Dies(Store):
+        def save(self, record: t.Any, owner: str, *entries: t.Any, **more: t.Any) -> None:
+            if any(entry.event == "done" for entry in entries):
+                raise SystemExit("killed")
+            super().save(record, owner, *entries, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "Store", Dies)
+        with pytest.raises(SystemExit):
+            site.play("unrescue", owner=dead)
+    assert site.node.machine["power_state"] == "power on"
+    site.node.script(**{**site.node.machine, "power_state": "power off"})
+    assert not site.play("unrescue").get("failed")
+    assert site.node.machine["power_state"] == "power on"
+    assert any("is started again" in message for message in site.events("resume"))
+
+
 def test_evidence_and_the_step_that_it_proves_are_kept_together(site: Site) -> None:
     site.play("enroll")
     site.play("clean", until="deploy.erase_devices_metadata", **ERASE)
