@@ -35,23 +35,31 @@ class Wire:
         self.keys: dict[int, bytes] = {}
 
     def commands(self) -> list[tuple[int, int]]:
-        """Return network function and command of what was sent in sessions (sections 13.8, 13.29)."""
+        """Return network function and command of what was sent in sessions."""
+        return [command for dummy, command in self._messages()]
+
+    def _messages(self) -> list[tuple[int, tuple[int, int]]]:
+        """Return session, network function and command of what was sent in sessions (sections 13.8, 13.29)."""
         found = []
         for packet in list(self.relay.sent):
-            key = self.keys.get(struct.unpack("<I", packet[6:10])[0]) if packet[4:6] == b"\x06\xc0" else None
+            session = struct.unpack("<I", packet[6:10])[0] if packet[4:6] == b"\x06\xc0" else None
+            key = self.keys.get(session) if session is not None else None
             if key:
                 content = packet[16 : 16 + struct.unpack("<H", packet[14:16])[0]]
                 decryptor = Cipher(algorithms.AES(key), modes.CBC(content[:16])).decryptor()
                 message = decryptor.update(content[16:]) + decryptor.finalize()
-                found.append((message[1] >> 2, message[5]))
+                found.append((session, (message[1] >> 2, message[5])))
         return found
 
     def is_closed(self) -> bool:
-        """Say whether each session was closed, once."""
+        """Say whether each session was closed; a BMC on a busy machine is told again."""
         deadline = time.monotonic() + 2
-        while (count := self.commands().count(CLOSE_SESSION)) < len(self.keys) and time.monotonic() < deadline:
+        while (closed := self._closed()) < self.keys.keys() and time.monotonic() < deadline:
             time.sleep(0.02)
-        return count == len(self.keys) > 0
+        return bool(closed) and closed == self.keys.keys()
+
+    def _closed(self) -> set[int]:
+        return {session for session, command in self._messages() if command == CLOSE_SESSION}
 
 
 @pytest.fixture
