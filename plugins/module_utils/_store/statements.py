@@ -112,16 +112,21 @@ class Statements:
             history.event == sa.bindparam("which"),
         )
         self.add_evidence = self.evidence.insert()
-        self.of_bmc = self._of_bmc()
+        self.of_bmc = self._of_bmc(bytewise="C" if self.lock is not None else "BINARY")
         self.change = self.nodes.update().where(name == sa.bindparam("node"))
         self.save = self.nodes.update().where(name == sa.bindparam("node"), self._held())
         self.delete = self.nodes.delete().where(name == sa.bindparam("node"), self._held())
 
-    def _of_bmc(self) -> sa.Select[t.Any]:
-        """Return who else has a BMC: ``which``, all of it (``where``), or any part where ``all_of`` it is wanted."""
-        bmc, (which, where, all_of) = self.nodes.c.bmc, map(_text, ("which", "where", "all_of"))
-        is_part = sa.func.substr(bmc, 1, sa.func.length(all_of)) == all_of
-        has = sa.or_(bmc == which, bmc == where, is_part)
+    def _of_bmc(self, bytewise: str) -> sa.Select[t.Any]:
+        """Return who else has a BMC: ``which``, all of it (``where``), or any part, ``since`` to ``before``.
+
+        A range, which SQLite's index answers: each new node asks, however many there are.
+
+        :param bytewise: the collation that compares as Python does; SQLite's own.
+        """
+        bmc, (which, where, since, before) = self.nodes.c.bmc, map(_text, ("which", "where", "since", "before"))
+        part = bmc.collate(bytewise)
+        has = sa.or_(bmc == which, bmc == where, sa.and_(part >= since, part < before))
         return sa.select(self.nodes.c.name).where(has, self.nodes.c.name != sa.bindparam("node"))
 
     def _build_reservations(self) -> None:

@@ -88,8 +88,10 @@ class Store(Reservations):
             self._check_bmc(connection, name, bmc)
 
     def _check_bmc(self, connection: t.Any, name: str, bmc: str | None) -> None:
-        where = "".join((bmc or "").partition("/")[:2])
-        values = {"node": name, "which": bmc, "where": where, "all_of": where if where == bmc else None}
+        host, slash, system = (bmc or "").partition("/")
+        values = {"node": name, "which": bmc, "where": host + slash, "since": None, "before": None}
+        if slash and not system:  # "0" comes after "/"
+            values.update(since=bmc, before=f"{host}0")
         other = connection.execute(self._sql.of_bmc, values).scalar()
         if other is not None:
             raise InvalidRequestError(
