@@ -11,7 +11,7 @@ import os
 from urllib.parse import urlsplit
 
 PORTS = {"https": 443, "http": 80, "ipmi": 623}
-"""Where a BMC answers unless it is told otherwise: Redfish with and without TLS, IPMI."""
+"""Where a BMC answers unless it is told otherwise: Redfish with and without TLS, IPMI (RMCP, section 13.1.2)."""
 
 SCHEMES = {"redfish": "https", "redfish+http": "http"}
 """Other names for Redfish's schemes."""

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from ..._contract.identity import PORTS
 from ..._contract.node import BMC
 from ..._errors import InvalidRequestError
-
-PORT = 623
-"""UDP port of RMCP (section 13.1.2)."""
 
 PRIVILEGE_LEVELS = {"user": 2, "operator": 3, "administrator": 4}
 """Requested maximum privilege level (table 13-9); without one, administrator, or operator where that is refused."""
@@ -55,4 +53,4 @@ def split_address(bmc: BMC, node: str) -> tuple[str, int]:
             node=node,
             hint="An IPv6 address stands in brackets: ipmi://[2001:db8::10].",
         )
-    return host, port or bmc.port or PORT
+    return host, port or bmc.port or PORTS["ipmi"]

@@ -17,6 +17,7 @@ except ImportError as exc:
 else:
     SUSHY_ERROR = None
 
+from ..._contract.identity import SCHEMES
 from ..._contract.node import BMC
 from ..._dependency import require
 from ..._errors import BMCConnectionError, InvalidRequestError
@@ -232,7 +233,7 @@ def split_address(bmc: BMC, node: str) -> tuple[str, str | None]:
     if not separator:
         scheme, rest = "https", bmc.address
     host, slash, path = rest.partition("/")
-    scheme = {"redfish": "https", "redfish+http": "http"}.get(scheme.lower(), scheme.lower())
+    scheme = SCHEMES.get(scheme.lower(), scheme.lower())
     url = f"{scheme}://{host}"
     try:
         parts = urlsplit(url)
