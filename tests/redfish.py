@@ -362,6 +362,7 @@ class Service(http.server.ThreadingHTTPServer):
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: Service
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def setup(self) -> None:
         self.request.settimeout(60)
@@ -385,13 +386,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if fault is None:
                 return self.send(*bmc.answer(self.command, path, body, self.headers))
         play = getattr(self, f"play_{fault['kind'].replace(' ', '_')}")
-        return play(fault, lambda: self.do(path, body))
+        asked, headers = self.command, self.headers  # the next request on this connection has others
+        return play(fault, lambda: self.do(asked, path, body, headers))
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = answer_all  # noqa: N815
 
-    def do(self, path: str, body: Document) -> Answer:
+    def do(self, *asked: t.Any) -> Answer:
         with self.server.lock:
-            return self.server.answer(self.command, path, body, self.headers)
+            return self.server.answer(*asked)
 
     def send(self, status: int, body: t.Any = None, headers: t.Mapping[str, str] = {}, share: float = 1.0) -> None:  # pylint: disable=dangerous-default-value
         """Answer; with a share of the body only, if it is less than 1."""

@@ -20,7 +20,8 @@ else:
 
 from ..base import Counters
 from .answers import Answer, MalformedError
-from .http import Client, UnreachableError
+from .connection import UnreachableError
+from .http import Client
 from .login import Login
 
 TRIES, PAUSE, SECONDS = 4, 1.0, 30.0
@@ -59,8 +60,9 @@ class Connector(SushyConnector):  # type: ignore[misc]
         """Keep the session: sushy closes when it is forgotten, whenever that is."""
 
     def log_out(self) -> None:
-        """Delete the sessions."""
+        """Delete the sessions, and close the connection."""
         self._login.close(self.exchange)
+        self._client.close()
 
     def look(self, target: str) -> Answer:
         """Return the answer to a GET, whatever it is.

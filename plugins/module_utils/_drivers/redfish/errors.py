@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..._errors import BareMetalError, BMCConnectionError, BMCResponseError, UnsupportedOperationError
 from .answers import Answer, ElsewhereError, MalformedError
-from .http import UnreachableError
+from .connection import UnreachableError
 
 LACKING = ("InvalidParameterValueError", "MissingActionError", "MissingAttributeError")
 """sushy's errors that mean that the BMC does not offer it."""

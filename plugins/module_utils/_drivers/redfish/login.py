@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from ..._contract.node import BMC
 from ..._errors import BareMetalError, BMCAuthenticationError, BMCResponseError
 from .answers import Answer, MalformedError
-from .http import UnreachableError
+from .connection import UnreachableError
 
 SESSIONS = "/redfish/v1/SessionService/Sessions"
 """Where sessions are, unless the service root says something else."""

@@ -23,9 +23,10 @@ from ..._dependency import require
 from ..._errors import BMCConnectionError, InvalidRequestError
 from ..base import Counters
 from .answers import Answer
+from .connection import UnreachableError
 from .connector import Connector, raise_for
 from .errors import malformed, translate, unreachable
-from .http import Client, UnreachableError
+from .http import Client
 from .login import Login
 
 MALFORMED = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
