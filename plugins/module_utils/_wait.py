@@ -63,18 +63,21 @@ def wait_until(
     node: str,
     timeout: float,
     interval: float = 0.5,
+    first_look: float = 0.0,
     ask_again: t.Callable[[], object] | None = None,
 ) -> None:
     """Read until the answer is ``wanted``. A BMC that is away or busy for a moment does not end the wait.
 
     :param what: what is read, for the message: "power state".
     :param timeout: limit in seconds.
-    :param interval: seconds to the second look; the pauses grow from there.
+    :param interval: seconds from the first to the second look; the pauses grow from there.
+    :param first_look: seconds to the first look.
     :param ask_again: asks anew for what is awaited, after each fifth of the limit.
     :raises BMCTimeoutError: with the limit and what was seen last.
     """
     started = asked = time.monotonic()
     seen: object = None
+    time.sleep(min(first_look, timeout))
     while True:
         try:
             seen = read()

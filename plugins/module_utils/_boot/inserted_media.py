@@ -31,7 +31,7 @@ class InsertedMedia(BootInterface):
             )
 
     def check_bmc(self) -> None:
-        """A boot device is all that is needed of it."""
+        self.driver.management.check_boot_device(CDROM, mode=self.node.boot_mode)
 
     def publish(self, publication: Publication, connection: Connection, deployment: str) -> None:
         connection.forget_host_key()

@@ -58,7 +58,7 @@ class IPXE(BootInterface):
         check_entry(self.node, self._entry)
 
     def check_bmc(self) -> None:
-        """A boot device is all that is needed of it."""
+        self.driver.management.check_boot_device(PXE, mode=self.node.boot_mode)
 
     def publish(self, publication: Publication, connection: Connection, deployment: str) -> None:
         node = self.node

@@ -54,7 +54,8 @@ class VirtualMedia(OwnMedia):
 
     def check_bmc(self) -> None:
         super().check_bmc()
-        require_virtual_media(self.driver).get_media()
+        self.driver.management.check_boot_device(CDROM, mode=self.node.boot_mode)
+        require_virtual_media(self.driver).check()
 
     def boot(self, url: str, *, persistent: bool = False) -> None:
         require_virtual_media(self.driver).insert_media(url)

@@ -16,7 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 from .._contract import check as contract
 from .._contract.node import Node, Params
 from .._drivers.registry import connect
-from .._errors import BareMetalError, InvalidRequestError, MissingDependencyError, NodeLockedError, last_net
+from .._errors import BareMetalError, InvalidRequestError, MissingDependencyError, NodeLockedError, StoreError, last_net
 from .._store import owner as owners
 from .._store.store import Store
 from .._store.warm_up import compile_statements
@@ -51,6 +51,7 @@ def execute(
         node = Node.from_params(params)
         store = Store(store_url(params))
         with contextlib.closing(store), connect(node) as driver:
+            driver.recall = lambda: store.learnt(node.machine)
             try:
                 result.update(operation(Request(node, params, store, driver, owner, check_mode, report)))
             except BareMetalError:
@@ -58,6 +59,9 @@ def execute(
                 raise
             finally:
                 result.update(bmc_requests=driver.counters.bmc_requests, power_ons=driver.counters.power_ons)
+                if driver.learnt and not check_mode:
+                    with contextlib.suppress(StoreError):  # it is learnt anew then
+                        store.keep_learnt(node.machine, driver.learnt)
     return result
 
 

@@ -14,6 +14,7 @@ import typing as t
 from .._contract.node import Node
 from .._errors import BMCConnectionError, BMCResponseError, BMCTimeoutError, UnsupportedOperationError
 from .._wait import wait_until
+from .interfaces import Agent, HealthInterface, InspectInterface, VirtualMediaInterface
 
 POWER_ON = "power on"
 POWER_OFF = "power off"
@@ -49,6 +50,9 @@ class BootDevice:
 class PowerInterface(abc.ABC):
     """Power of the machine. All methods talk to the BMC and block."""
 
+    first_look: t.ClassVar[float] = 0.0
+    """Seconds after which it is looked for the first time whether a power state that was asked for has come true."""
+
     def __init__(self, driver: Driver) -> None:
         self._node = driver.node
         self._counters = driver.counters
@@ -59,6 +63,13 @@ class PowerInterface(abc.ABC):
 
         :raises BMCError: the BMC is away, refuses, or answers something else.
         """
+
+    def get_settled_power_state(self) -> str:
+        """Return the power state; a machine that is on its way from one to the other is waited for, within the limit.
+
+        :raises BMCError: the BMC is away, refuses, or answers something else.
+        """
+        return self.get_power_state()
 
     @abc.abstractmethod
     def request_power_state(self, state: str, *, soft: bool) -> None:
@@ -77,7 +88,7 @@ class PowerInterface(abc.ABC):
         :raises BMCTimeoutError: the state did not come true within the BMC's power_timeout.
         :raises BMCError: the BMC is away or refuses.
         """
-        if self.get_power_state() == state:
+        if self.get_settled_power_state() == state:
             return False
         try:
             self.request_power_state(state, soft=soft)
@@ -104,6 +115,7 @@ class PowerInterface(abc.ABC):
             what="power state",
             node=self._node.name,
             timeout=self._node.bmc.power_timeout,
+            first_look=self.first_look,
             ask_again=None if soft else ask_again,
         )
 
@@ -128,6 +140,13 @@ class ManagementInterface(abc.ABC):
 
         :raises BMCError: the BMC is away or refuses.
         """
+
+    def check_boot_device(self, device: str, *, mode: str) -> None:
+        """Check that ``set_boot_device`` can work, as far as that can be told without changing anything.
+
+        :raises UnsupportedOperationError: the machine can't boot from it, or not in that mode.
+        """
+        return
 
     @abc.abstractmethod
     def set_boot_device(self, device: str, *, mode: str, persistent: bool = False) -> None:
@@ -178,6 +197,13 @@ class ManagementInterface(abc.ABC):
             "switch Secure Boot", "Switch it in the firmware's own setup; what the machine does is verified there."
         )
 
+    def await_changes(self) -> None:
+        """Wait until what was accepted for the next start only (boot mode, Secure Boot) is so; the machine is on.
+
+        :raises BMCResponseError: it does not become so.
+        """
+        return
+
     def _unsupported(self, what: str, hint: str) -> UnsupportedOperationError:
         return UnsupportedOperationError(
             f"The driver '{self._node.driver}' can't {what}.", node=self._node.name, hint=hint
@@ -189,69 +215,6 @@ class ManagementInterface(abc.ABC):
             node=self._node.name,
             hint="Set it by hand in the BMC once, check bm_boot_mode, and update the BMC's firmware.",
         )
-
-
-class VirtualMediaInterface(abc.ABC):
-    """The BMC's virtual CD drive."""
-
-    @abc.abstractmethod
-    def get_media(self) -> str | None:
-        """Return the URL of the inserted boot media, None if there is none.
-
-        :raises UnsupportedOperationError: the BMC has no virtual media.
-        """
-
-    @abc.abstractmethod
-    def insert_media(self, url: str) -> None:
-        """Insert boot media, after ejecting what is in the drive; read it back. Idempotent.
-
-        :raises UnsupportedOperationError: the BMC has no virtual media.
-        :raises BMCResponseError: the BMC can't fetch it, or reports something else.
-        """
-
-    @abc.abstractmethod
-    def eject_media(self) -> bool:
-        """Eject the boot media; say whether there was one. Idempotent.
-
-        :raises BMCError: the BMC is away or refuses.
-        """
-
-
-class HealthInterface(abc.ABC):
-    """What the BMC measures and has noted down. All methods talk to the BMC."""
-
-    @abc.abstractmethod
-    def get_sensors(self) -> list[dict[str, t.Any]]:
-        """Return the sensors: ``name``, ``type``, ``value`` (None: none now), ``units``, ``health``, ``states``.
-
-        :raises BMCError: the BMC is away or refuses.
-        """
-
-    @abc.abstractmethod
-    def get_event_log(self) -> list[dict[str, t.Any]]:
-        """Return the system event log, oldest first: ``timestamp``, ``component``, ``event``, ``severity``.
-
-        :raises BMCError: the BMC is away or refuses.
-        """
-
-
-class InspectInterface(abc.ABC):
-    """What the BMC knows of the machine's hardware."""
-
-    @abc.abstractmethod
-    def get_inventory(self) -> dict[str, t.Any]:
-        """Return the hardware in the shape of ``inventory.complete``. Talks to the BMC.
-
-        :raises BMCError: the BMC is away or refuses; an error about one part only makes that part ``missing``.
-        """
-
-
-class Agent(t.Protocol):
-    """Says whether the ramdisk answers, and what was seen; and where it is, ``kind`` and nothing secret."""
-
-    def probe(self) -> tuple[bool, str]: ...
-
-    def to_address(self) -> dict[str, t.Any]: ...
 
 
 class Driver(abc.ABC):
@@ -271,9 +234,17 @@ class Driver(abc.ABC):
     agent: Agent | None = None
     """Set where the driver itself knows of the ramdisk (the fake); None: it answers on SSH."""
 
+    recall: t.Callable[[], t.Mapping[str, t.Any]] = dict
+    """Returns what was ``learnt`` of this BMC before, nothing if it was not; set by who has a store."""
+
     def __init__(self, node: Node) -> None:
         self.node = node
         self.counters = Counters()
+
+    @property
+    def learnt(self) -> t.Mapping[str, t.Any] | None:
+        """What is to be remembered of this BMC, JSON without secrets; None where nothing is new."""
+        return None
 
     def __enter__(self) -> t.Self:
         return self

@@ -40,7 +40,7 @@ from pathlib import Path
 
 from .. import _errors as errors
 from .._contract.node import Node
-from . import base
+from . import base, interfaces
 from .inventory import Inventory, complete
 
 Machine = dict[str, t.Any]
@@ -203,7 +203,7 @@ class FakeManagement(base.ManagementInterface):
             machine["secure_boot"] = enabled
 
 
-class FakeVirtualMedia(base.VirtualMediaInterface):
+class FakeVirtualMedia(interfaces.VirtualMediaInterface):
     """Media of a file."""
 
     def __init__(self, file: _File) -> None:
@@ -225,7 +225,7 @@ class FakeVirtualMedia(base.VirtualMediaInterface):
         return True
 
 
-class FakeInspect(base.InspectInterface):
+class FakeInspect(interfaces.InspectInterface):
     """Hardware of a file: what is there under ``inventory``."""
 
     def __init__(self, file: _File) -> None:

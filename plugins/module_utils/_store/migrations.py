@@ -89,10 +89,19 @@ def _upgrade_0003(op: Operations) -> None:
     op.create_index("ix_nodes_bmc", "nodes", ["bmc"], unique=True)
 
 
+def _upgrade_0004(op: Operations) -> None:
+    op.create_table(
+        "bmcs",
+        sa.Column("machine", sa.String(512), primary_key=True),
+        sa.Column("learnt", sa.JSON, nullable=False),
+    )
+
+
 REVISIONS: dict[str, t.Callable[[Operations], None]] = {
     "0001": _upgrade_0001,
     "0002": _upgrade_0002,
     "0003": _upgrade_0003,
+    "0004": _upgrade_0004,
 }
 """Each revision with the function that leads to it, oldest first. Never change one that was released."""
 

@@ -53,7 +53,7 @@ def _clock(dialect: str) -> sa.ColumnElement[float]:
     return (sa.func.julianday("now", type_=sa.Double()) - 2440587.5) * 86400.0
 
 
-REVISION = "0003"
+REVISION = "0004"
 """The revision of the tables that these statements are for: the last one of the migrations."""
 
 
@@ -76,6 +76,7 @@ class Statements:
             *(sa.Column(name) for name in ("id", "node", "at", "step")),
             sa.Column("content", sa.JSON()),
         )
+        self.bmcs = sa.Table("bmcs", self.metadata, sa.Column("machine"), sa.Column("learnt", sa.JSON()))
         self._now = _clock(dialect)
         self.now = sa.select(self._now)
         self.revision = sa.text("SELECT version_num FROM alembic_version")
@@ -116,6 +117,10 @@ class Statements:
         self.change = self.nodes.update().where(name == sa.bindparam("node"))
         self.save = self.nodes.update().where(name == sa.bindparam("node"), self._held())
         self.delete = self.nodes.delete().where(name == sa.bindparam("node"), self._held())
+
+        machine = self.bmcs.c.machine == sa.bindparam("whose")
+        self.learnt = sa.select(self.bmcs.c.learnt).where(machine)
+        self.change_learnt, self.add_learnt = self.bmcs.update().where(machine), self.bmcs.insert()
 
     def _of_bmc(self, bytewise: str) -> sa.Select[t.Any]:
         """Return who else has a BMC: ``which``, all of it (``where``), or any part, ``since`` to ``before``.

@@ -167,6 +167,18 @@ class Store(Reservations):
         with self._database.read() as connection:
             return [dict(row) for row in connection.execute(self._sql.evidence_of, {"whose": name}).mappings()]
 
+    def learnt(self, machine: str) -> dict[str, t.Any]:
+        """Return what was learnt of the BMC of a machine (see ``Node.machine``), nothing if that is not known."""
+        with self._database.read() as connection:
+            return dict(connection.execute(self._sql.learnt, {"whose": machine}).scalar() or {})
+
+    def keep_learnt(self, machine: str, learnt: t.Mapping[str, t.Any]) -> None:
+        """Keep what was learnt of the BMC of a machine; whoever was last is right."""
+        values = {"learnt": dict(learnt)}
+        with self._database.write(if_absent=True) as connection:
+            if not connection.execute(self._sql.change_learnt, {**values, "whose": machine}).rowcount:
+                connection.execute(self._sql.add_learnt, {**values, "machine": machine})
+
     def delete(self, name: str, owner: str, entry: HistoryEntry) -> bool:
         """Remove a node's record; its history and evidence stay. Say whether it was ``owner``'s to remove."""
         with self._database.write() as connection:

@@ -11,7 +11,7 @@ import typing as t
 
 from ..._contract.node import Node
 from ..._errors import BMCConnectionError, BMCResponseError, UnsupportedOperationError
-from .. import base
+from .. import base, interfaces
 from .address import check_lengths
 from .inspect import IPMIInspect
 from .session import Session
@@ -121,7 +121,7 @@ class IPMIManagement(base.ManagementInterface):
         self._session.command(CHASSIS, SET_BOOT_OPTIONS, [BOOT_FLAGS, flags, selector << 2, 0, 0, 0], doing=doing)
 
 
-class IPMIHealth(base.HealthInterface):
+class IPMIHealth(interfaces.HealthInterface):
     """Sensors and system event log, decoded by pyghmi."""
 
     def __init__(self, driver: IPMIDriver) -> None:

@@ -10,7 +10,7 @@ import typing as t
 import uuid
 
 from ..._errors import BMCResponseError, UnsupportedOperationError
-from .. import base
+from .. import interfaces
 from ..inventory import Inventory, complete
 from .session import Session, parse_fru
 
@@ -39,7 +39,7 @@ NAMES = {
 """Key to the FRU's fields in pyghmi's words, best first. A board's serial number is not the machine's."""
 
 
-class IPMIInspect(base.InspectInterface):
+class IPMIInspect(interfaces.InspectInterface):
     """Inventory through Get Device ID, Get System GUID and FRU 0; IPMI has no more."""
 
     def __init__(self, session: Session) -> None:

@@ -22,6 +22,7 @@ from ..base import Counters
 from .answers import Answer, MalformedError
 from .connection import UnreachableError
 from .http import Client
+from .known import Known
 from .login import Login
 
 TRIES, PAUSE, SECONDS = 4, 1.0, 30.0
@@ -36,14 +37,21 @@ HEADERS = {
 
 
 class Connector(SushyConnector):  # type: ignore[misc]
-    """Sends what sushy's resources ask for. ``written``: the answers to what was not only read, the last one last."""
+    """Sends what sushy's resources ask for, but for documents that are known.
 
-    def __init__(self, client: Client, login: Login, counters: Counters) -> None:
+    ``written``: the answers to what was not only read, the last one last. ``etags``, ``allowed``: ETag and Allow of
+    what was read last, by path.
+    """
+
+    def __init__(self, client: Client, login: Login, counters: Counters, known: Known) -> None:
         super().__init__(client.url)
         self._client = client
         self._login = login
         self._counters = counters
+        self._known = known
         self.written: list[Answer] = []
+        self.etags: dict[str, str] = {}
+        self.allowed: dict[str, str] = {}
 
     # What sushy's Sushy wants of its auth: it is this.
 
@@ -83,7 +91,12 @@ class Connector(SushyConnector):  # type: ignore[misc]
         target = self._client.path_of(path)
         given = {key: value for key, value in (headers or {}).items() if value is not None}
         if method == "GET":
+            known = self._known.find(target)
+            if known is not None:
+                return Answer(200, {}, json.dumps(known).encode())
             answer = self._read(target, given, is_sound=Answer.document)
+            if answer.status_code == 200:
+                self._learn(target, answer)
         else:
             answer = self._send(method, target, given, data)
             self.written.append(answer)
@@ -116,6 +129,12 @@ class Connector(SushyConnector):  # type: ignore[misc]
                 if not answer.is_busy or late or (pause is None and tries >= TRIES):
                     return answer
             time.sleep(max(pause or 0.0, PAUSE))
+
+    def _learn(self, target: str, answer: Answer) -> None:
+        document, path = answer.document(), target.rstrip("/")
+        self._known.keep(target, document)
+        self.etags[path] = str(answer.headers.get("ETag") or document.get("@odata.etag") or "")
+        self.allowed[path] = str(answer.headers.get("Allow") or "")
 
     def _send(self, method: str, target: str, headers: t.Mapping[str, str], data: t.Any = None) -> Answer:
         """Send a request in our name; in a new session, once, where the BMC has forgotten the old one.

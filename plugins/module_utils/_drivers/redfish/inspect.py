@@ -10,9 +10,9 @@ import re
 import typing as t
 
 from ..._errors import BMCResponseError
-from .. import base
+from .. import interfaces
 from ..inventory import Inventory, complete
-from .session import Session
+from .system import SystemSession
 
 Document = dict[str, t.Any]
 
@@ -29,10 +29,10 @@ LINKS = {"LinkUp": True, "NoLink": False, "LinkDown": False}
 _NO_HEX_DIGIT = re.compile("[^0-9a-f]")
 
 
-class RedfishInspect(base.InspectInterface):
+class RedfishInspect(interfaces.InspectInterface):
     """Inventory through the System, its collections and its Managers."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: SystemSession) -> None:
         self._session = session
 
     def get_inventory(self) -> Inventory:
@@ -42,7 +42,7 @@ class RedfishInspect(base.InspectInterface):
             "system": _describe_system(system),
             "firmware": {
                 "bios": _text(system.json.get("BiosVersion")),
-                "bmc": reader.read("firmware", _find_bmc_version, system),
+                "bmc": reader.read("firmware", lambda: _find_bmc_version(self._session.managers())),
             },
             "cpus": reader.read_cpus(),
             "memory_mb": _get_memory_mb(system),
@@ -56,7 +56,7 @@ class RedfishInspect(base.InspectInterface):
 class _Reader:
     """One reading of an inventory; ``missing`` collects the parts that are answered with an error."""
 
-    def __init__(self, session: Session, system: t.Any) -> None:
+    def __init__(self, session: SystemSession, system: t.Any) -> None:
         self._session = session
         self._system = system
         self.missing: set[str] = set()
@@ -132,8 +132,8 @@ def _describe_system(system: t.Any) -> Document:
     return {key: _text(system.json.get(name)) for key, name in keys.items()}
 
 
-def _find_bmc_version(system: t.Any) -> str | None:
-    versions = (_text(manager.json.get("FirmwareVersion")) for manager in system.managers)
+def _find_bmc_version(managers: t.Iterable[t.Any]) -> str | None:
+    versions = (_text(manager.json.get("FirmwareVersion")) for manager in managers)
     return next(filter(None, versions), None)
 
 

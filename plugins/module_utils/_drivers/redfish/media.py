@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import typing as t
 
 from ..._errors import BMCConnectionError, BMCError, BMCResponseError, UnsupportedOperationError
 from ..._wait import wait_until
-from .. import base
-from .quirks import quirk_of
-from .session import Session, value_of
+from .. import interfaces
+from .drives import Drive, Drives
+from .system import SystemSession
 from .writes import Limits, carry_through
 
 MEDIA_TIMEOUT = 120
@@ -23,38 +24,54 @@ INSERT = Limits(attempts=3, wait=3.0, seconds=MEDIA_TIMEOUT, early=False)
 EJECT = Limits(attempts=3, wait=3.0, seconds=MEDIA_TIMEOUT)
 """Ironic's measure: a drive may still be busy with what was in it. Media may be reported, and then not be fetched."""
 
+FIRST_LOOK = 0.3
+"""Seconds after which a drive is looked at that has taken media, or given them back."""
 
-class RedfishVirtualMedia(base.VirtualMediaInterface):
+
+class _OccupiedError(Exception):
+    """There is something else in the drive."""
+
+
+class RedfishVirtualMedia(interfaces.VirtualMediaInterface):
     """Boot media through VirtualMedia of the System or of its Manager.
 
     Of several drives the one that has something in it is used, else the first that takes it.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: SystemSession) -> None:
         self._session = session
-        self._slots: list[t.Any] = []
-        self._slot: t.Any = None
+        self._drives = Drives(session)
+        self._drive: Drive | None = None
+
+    def check(self) -> None:
+        self._drives.check()
+        if not self._session.quirk.boots_virtual_cd:
+            raise UnsupportedOperationError(
+                "This BMC's firmware boots the physical CD drive where it is told to boot from the virtual one.",
+                node=self._session.node,
+                hint="Update it (an iDRAC: to 6.00 or later); or set bm_boot_interface to ipxe.",
+            )
 
     def get_media(self) -> str | None:
-        if self._slot is None:
-            self._slots = self._find_slots()  # which have just been read
-            self._slot = next((slot for slot in self._slots if _media_of(slot)), self._slots[0])
-        else:
-            with self._session.translated("read its virtual media"):
-                self._slot.refresh(force=True)
-        return _media_of(self._slot)
+        self._drive = self._drives.best() if self._drive is None else self._drives.read(self._drive.path)
+        return self._drives.url_of(self._drive)
 
     def insert_media(self, url: str) -> None:
-        media = self.get_media()
-        if media == url:
+        only = self._drives.only()
+        if only is not None and self._inserts_at_once(only, url):
             return None
-        if media is not None:
+        drive = self._drive = self._drives.best()
+        if self._drives.url_of(drive) == url:
+            return None
+        if drive.media is not None:
             self._eject()
         first: BMCError | None = None
-        for slot in [self._slot, *(slot for slot in self._slots if slot is not self._slot)]:
-            self._slot = slot
+        others = (other for other in self._drives.all() if other.path != drive.path)
+        for other in itertools.chain([drive], others):
+            self._drive = other
             try:
-                return self._insert(url)
+                self._insert(url, lambda: self._look().media is not None, INSERT)
+                return self._drives.remember(self._drive, url)
             except (BMCResponseError, UnsupportedOperationError) as exc:
                 first = first or exc
                 if exc.retryable:  # not a drive for something else
@@ -62,65 +79,64 @@ class RedfishVirtualMedia(base.VirtualMediaInterface):
         raise first or AssertionError("no drive")
 
     def eject_media(self) -> bool:
-        if self.get_media() is None:
+        self._drive = self._drives.best()
+        if self._drive.media is None:
             return False
         self._eject()
         return True
 
-    def _insert(self, url: str) -> None:
-        carry_through(
-            self._session,
-            f"insert {url}",
-            lambda: self._slot.insert_media(url),
-            lambda: self.get_media() is not None,
-            INSERT,
-        )
+    def _look(self) -> Drive:
+        """Return the chosen drive as it is now."""
+        if self._drive is None:
+            raise AssertionError("no drive was chosen")
+        self._drive = self._drives.read(self._drive.path)
+        return self._drive
+
+    def _inserts_at_once(self, drive: Drive, url: str) -> bool:
+        """Insert without a look at what is in the only drive; say whether it has that URL in it then."""
+
+        def is_in() -> bool:
+            media = self._look().media
+            if media not in (None, url):
+                raise _OccupiedError
+            return media == url
+
+        self._drive = drive
+        try:
+            self._insert(url, is_in, INSERT)
+        except _OccupiedError:
+            return False
+        return self._drive.media == url
+
+    def _insert(self, url: str, is_done: t.Callable[[], bool], limits: Limits) -> None:
+        def send() -> None:
+            if self._drive is not None:
+                self._drive.insert(self._session, url)
+
+        carry_through(self._session, f"insert {url}", send, is_done, limits)
         self._await("inserted")
 
     def _eject(self) -> None:
         doing = "eject its virtual media"
 
+        def send() -> None:
+            if self._drive is not None:
+                self._drive.eject(self._session)
+
         def ask_again() -> None:
             with contextlib.suppress(BMCConnectionError, BMCResponseError):  # what is in it, tells the next look
-                self._session.write(doing, self._slot.eject_media)
+                self._session.write(doing, send)
 
-        carry_through(self._session, doing, lambda: self._slot.eject_media(), lambda: self.get_media() is None, EJECT)  # pylint: disable=unnecessary-lambda
+        carry_through(self._session, doing, send, lambda: self._look().media is None, EJECT)
         self._await("empty", ask_again)
 
     def _await(self, wanted: str, ask_again: t.Callable[[], object] | None = None) -> None:
         wait_until(
-            lambda: "empty" if self.get_media() is None else "inserted",
+            lambda: "empty" if self._look().media is None else "inserted",
             wanted,
             what="virtual media",
             node=self._session.node,
             timeout=MEDIA_TIMEOUT,
+            first_look=FIRST_LOOK,
             ask_again=ask_again,
         )
-
-    def _find_slots(self) -> list[t.Any]:
-        with self._session.translated("list its virtual media"):
-            slots = list({slot.path: slot for slot in self._list_slots()}.values())
-        if not slots:
-            raise UnsupportedOperationError(
-                "The BMC has no virtual CD drive.",
-                node=self._session.node,
-                hint="Check its licence and that virtual media are enabled.",
-            )
-        return slots
-
-    def _list_slots(self) -> t.Iterator[t.Any]:
-        """Yield the drives that take boot media, the best first; newer services have them below the System."""
-        system = self._session.system()
-        members = system.virtual_media.get_members() if "VirtualMedia" in system.json else ()
-        if not members:
-            members = [slot for manager in self._session.managers() for slot in manager.virtual_media.get_members()]
-        for wanted in quirk_of(system.manufacturer).media_types:
-            yield from (slot for slot in members if wanted in map(value_of, slot.media_types))
-
-
-def _media_of(slot: t.Any) -> str | None:
-    """Return what is in a drive; some leave Inserted null and tell only how it is connected."""
-    inserted = slot.inserted
-    if inserted is None:
-        inserted = slot.image and slot.json.get("ConnectedVia") not in (None, "NotConnected")
-    return (slot.image or "unknown") if inserted else None

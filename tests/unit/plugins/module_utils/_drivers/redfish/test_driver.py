@@ -14,8 +14,9 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish import boot
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish.driver import RedfishDriver
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish.quirks import quirk_of
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish.quirks import find_bmc
 
 
 def make_node(fake_node: t.Any, bmc: dict[str, t.Any]) -> Node:
@@ -29,7 +30,7 @@ def driver(redfish_service: t.Any, fake_node: t.Any) -> t.Iterator[RedfishDriver
 
 
 def test_a_target_that_the_machine_lacks_is_unsupported(driver: RedfishDriver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__(RedfishDriver.__module__, fromlist=["x"]).BOOT_SOURCES, base.DISK, "SDCard")
+    monkeypatch.setitem(boot.SOURCES, base.DISK, ("SDCard",))
     with pytest.raises(errors.UnsupportedOperationError, match="boot from SDCard"):
         driver.management.set_boot_device(base.DISK, mode="uefi")
 
@@ -83,10 +84,31 @@ def test_an_address_may_name_the_system(redfish_service: t.Any, fake_node: t.Any
         assert driver.power.get_power_state() == base.POWER_OFF
 
 
-def test_quirks_go_by_manufacturer() -> None:
-    assert quirk_of("Cisco Systems Inc").media_types == ("DVD", "CD")
-    assert not quirk_of("Lenovo").persistent_override
-    assert quirk_of(None) == quirk_of("Nobody")
+@pytest.mark.parametrize(
+    ("vendor", "manufacturer", "model", "firmware", "expected"),
+    [
+        ("Dell", "Dell Inc.", "15G Monolithic", "6.00.30.00", "iDRAC"),
+        ("Dell", "Dell Inc.", "14G Monolithic", "5.10.00.00", "iDRAC before 6.00"),
+        (None, "Dell Inc.", None, "4.40.00.00", "iDRAC before 6.00"),
+        ("Dell", "Dell Inc.", "17G Monolithic", "1.20.50.50", "iDRAC10"),
+        ("HPE", "HPE", "iLO 5", "iLO 5 v2.72", "iLO"),
+        (None, "HP", "iLO 4", "iLO 4 v2.70", "iLO"),
+        (None, "HPE", None, None, None),
+        ("AMI", "NVIDIA", "77171220", "23.11.20", "MegaRAC"),
+        (None, "GIGABYTE", None, "12.84", "MegaRAC"),
+        ("Supermicro", "Supermicro", "OpenBmc", "70.01.00.09", "Supermicro"),
+        (None, "Super Micro Computer", "ASPEED", "4.0", "Supermicro"),
+        (None, "Cisco Systems Inc", None, None, "CIMC"),
+        ("Lenovo", "Lenovo", "Lenovo XClarity Controller", "TGBT42S 2.83 2023-07-05", "XCC"),
+        ("NVIDIA", None, "OpenBmc", "GB200Nvl-24.12-8", None),
+        (None, None, None, None, None),
+        (None, 7, None, None, None),
+    ],
+)
+def test_which_bmc_it_is(vendor: t.Any, manufacturer: t.Any, model: t.Any, firmware: t.Any, expected: t.Any) -> None:
+    manager = {"Model": model, "FirmwareVersion": firmware}
+    row = find_bmc({"Vendor": vendor}, {"Manufacturer": manufacturer}, lambda: manager)
+    assert (row and row.name) == expected
 
 
 def test_secure_boot_is_switched_and_read_back(driver: RedfishDriver) -> None:

@@ -19,9 +19,11 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.args
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish import (
+    boot,
     connector,
     login,
     media,
+    power,
     quirks,
 )
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish import (
@@ -46,8 +48,11 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media, "MEDIA_TIMEOUT", 3.0)
     monkeypatch.setattr(media, "INSERT", Limits(3, PAUSE, 3.0, early=False))
     monkeypatch.setattr(media, "EJECT", Limits(3, PAUSE, 3.0))
-    monkeypatch.setattr(redfish_driver, "STATE_PAUSE", PAUSE)
-    monkeypatch.setattr(redfish_driver, "SETTINGS", Limits(3, PAUSE, 3.0))
+    monkeypatch.setattr(power, "STATE_PAUSE", PAUSE)
+    monkeypatch.setattr(power.RedfishPower, "first_look", 0.0)
+    monkeypatch.setattr(media, "FIRST_LOOK", 0.0)
+    monkeypatch.setattr(boot, "SETTINGS", Limits(3, PAUSE, 3.0))
+    monkeypatch.setattr(boot, "LOOK_PAUSE", PAUSE)
     monkeypatch.setattr(quirks, "DEFAULT", quirks.Quirk(reset_attempts=3, reset_wait=PAUSE))
 
 

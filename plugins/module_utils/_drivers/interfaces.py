@@ -1,0 +1,80 @@
+"""What only some drivers can do: small interfaces by capability; power and boot device are in base.py."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import abc
+import typing as t
+
+
+class VirtualMediaInterface(abc.ABC):
+    """The BMC's virtual CD drive."""
+
+    def check(self) -> None:
+        """Check that there is one that can be used, changing nothing.
+
+        :raises UnsupportedOperationError: the BMC has no virtual media.
+        """
+        self.get_media()
+
+    @abc.abstractmethod
+    def get_media(self) -> str | None:
+        """Return the URL of the inserted boot media, None if there is none.
+
+        :raises UnsupportedOperationError: the BMC has no virtual media.
+        """
+
+    @abc.abstractmethod
+    def insert_media(self, url: str) -> None:
+        """Insert boot media, after ejecting what is in the drive; read it back. Idempotent.
+
+        :raises UnsupportedOperationError: the BMC has no virtual media.
+        :raises BMCResponseError: the BMC can't fetch it, or reports something else.
+        """
+
+    @abc.abstractmethod
+    def eject_media(self) -> bool:
+        """Eject the boot media; say whether there was one. Idempotent.
+
+        :raises BMCError: the BMC is away or refuses.
+        """
+
+
+class HealthInterface(abc.ABC):
+    """What the BMC measures and has noted down. All methods talk to the BMC."""
+
+    @abc.abstractmethod
+    def get_sensors(self) -> list[dict[str, t.Any]]:
+        """Return the sensors: ``name``, ``type``, ``value`` (None: none now), ``units``, ``health``, ``states``.
+
+        :raises BMCError: the BMC is away or refuses.
+        """
+
+    @abc.abstractmethod
+    def get_event_log(self) -> list[dict[str, t.Any]]:
+        """Return the system event log, oldest first: ``timestamp``, ``component``, ``event``, ``severity``.
+
+        :raises BMCError: the BMC is away or refuses.
+        """
+
+
+class InspectInterface(abc.ABC):
+    """What the BMC knows of the machine's hardware."""
+
+    @abc.abstractmethod
+    def get_inventory(self) -> dict[str, t.Any]:
+        """Return the hardware in the shape of ``inventory.complete``. Talks to the BMC.
+
+        :raises BMCError: the BMC is away or refuses; an error about one part only makes that part ``missing``.
+        """
+
+
+class Agent(t.Protocol):
+    """Says whether the ramdisk answers, and what was seen; and where it is, ``kind`` and nothing secret."""
+
+    def probe(self) -> tuple[bool, str]: ...
+
+    def to_address(self) -> dict[str, t.Any]: ...

@@ -1,0 +1,261 @@
+"""What a Redfish System boots from: the override in ComputerSystem.Boot, and its SecureBoot resource (DSP2046)."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from ..._errors import BMCResponseError, UnsupportedOperationError
+from .. import base
+from .known import Document
+from .override import ENABLED, MODE, TARGET, URI, WIRE_MODES, Override
+from .system import SystemSession
+from .writes import Limits, carry_through
+
+SOURCES = {base.CDROM: ("Cd",), base.DISK: ("Hdd",), base.PXE: ("Pxe",)}
+"""Ours to BootSourceOverrideTarget; of CDs, the quirks know more."""
+
+SETTINGS = Limits(seconds=30.0)
+"""For a boot override or Secure Boot to be taken, and to be reported."""
+
+RECENT, JUST_NOW = 60.0, 2.0
+"""Seconds for which what was read of the System is good enough: to decide what to set, and to tell."""
+
+LOOKS, LOOK_PAUSE = 4, 1.0
+"""How often, and how many seconds apart, a boot override is looked for that was taken."""
+
+LONGEST_START = 600.0
+"""Seconds for a machine to come to its firmware's jobs, and through them, once it is on."""
+
+
+class RedfishManagement(base.ManagementInterface):
+    """Boot override through ComputerSystem.Boot, Secure Boot through its SecureBoot resource."""
+
+    def __init__(self, driver: base.Driver, session: SystemSession) -> None:
+        super().__init__(driver)
+        self._session = session
+        self._pending: dict[str, tuple[t.Callable[[], object], object]] = {}
+
+    def get_boot_device(self) -> base.BootDevice:
+        override = self._session.read_override("read the boot device", within=JUST_NOW)
+        if not override.boot and not override.pending:
+            raise UnsupportedOperationError(
+                "The BMC does not tell what the machine boots from: its System has no Boot.",
+                node=self._node.name,
+                hint="It can't be deployed over Redfish.",
+            )
+        return override.device
+
+    def check_boot_device(self, device: str, *, mode: str) -> None:
+        now = self._session.read_override("read what it can boot from", within=JUST_NOW)
+        self._choose_source(device, now)
+        self._check_mode(mode, now)
+
+    def set_boot_device(self, device: str, *, mode: str, persistent: bool = False) -> None:
+        now = self._session.read_override("read the boot device", within=RECENT, pending="device")
+        source = self._choose_source(device, now)
+        self._check_mode(mode, now)
+        enabled = "Continuous" if persistent and "Continuous" in (now.allowed(ENABLED) or ["Continuous"]) else "Once"
+        wanted = base.BootDevice(device, enabled == "Continuous", mode)
+        if now.device in (wanted, dataclasses.replace(wanted, mode=None)) and now.value(TARGET) == source:
+            return
+        values = {TARGET: source, ENABLED: enabled, **({URI: None} if now.value(URI) else {})}
+        try:
+            seen = self._set(now, wanted, values)
+        except BMCResponseError as exc:
+            if enabled == "Once" or exc.retryable:
+                raise
+            wanted = dataclasses.replace(wanted, persistent=False)  # some keep nothing persistently, and do not tell
+            seen = self._set(now, wanted, {**values, ENABLED: "Once"})
+        if not _fits(seen, wanted):
+            raise self._forgotten(wanted, seen)
+
+    def clear_boot_device(self) -> None:
+        now = self._session.read_override("read the boot device", within=JUST_NOW)
+        if now.device.device is None:
+            return
+        values = {ENABLED: "Disabled", **({TARGET: "None"} if "None" in (now.allowed(TARGET) or ()) else {})}
+        none = base.BootDevice(None, False)
+        self._write("remove the boot override", now, values, lambda: self._look().device is None)
+        seen = self._look()
+        if seen.device is not None:
+            raise self._forgotten(none, seen)
+
+    def check_http_boot(self) -> None:
+        now = self._session.read_override("read what it can boot from", within=JUST_NOW)
+        has_source = "UefiHttp" in (now.allowed(TARGET) or ["UefiHttp"])
+        if not has_source or not now.has(URI):
+            raise UnsupportedOperationError(
+                "The BMC can't tell the firmware a URL to boot from: it offers"
+                f" {'no HttpBootUri' if has_source else 'no UefiHttp'}.",
+                node=self._node.name,
+                hint="Set bm_boot_interface to virtual_media or ipxe.",
+            )
+
+    def set_http_boot(self, url: str) -> None:
+        def look() -> tuple[str | None, base.BootDevice]:
+            seen = self._session.read_override("read the boot URL")
+            return seen.value(URI), seen.device
+
+        def fits(seen: tuple[str | None, base.BootDevice]) -> bool:
+            # Some fetch the image themselves and boot it as a CD.
+            return seen[0] == url and seen[1].device in (base.HTTP, base.CDROM)
+
+        now = self._session.read_override("read what it can boot from", within=RECENT)
+        self._write("boot from UefiHttp", now, {TARGET: "UefiHttp", ENABLED: "Once", URI: url}, lambda: fits(look()))
+        seen = look()
+        if not fits(seen):
+            raise self._forgotten(url, f"{seen[1]}, URL {seen[0]}")
+
+    def get_secure_boot(self) -> bool | None:
+        try:
+            told = self._read_secure_boot().get("SecureBootEnable")
+        except BMCResponseError:
+            return None  # some want a licence for it
+        return None if told is None else bool(told)
+
+    def set_secure_boot(self, enabled: bool) -> None:
+        now = self.get_secure_boot()
+        if now == enabled:
+            return
+        if now is None:
+            raise self._unsupported("switch Secure Boot on this BMC", "Switch it in the firmware's own setup.")
+        path = str(self._read_secure_boot_path())
+        is_taken = carry_through(
+            self._session,
+            "switch Secure Boot",
+            lambda: self._session.change(path, {"SecureBootEnable": enabled}),
+            lambda: self.get_secure_boot() == enabled,
+            SETTINGS,
+        )
+        self._settle(is_taken, lambda: self.get_secure_boot() == enabled)
+        if self.get_secure_boot() == enabled:
+            return
+        if not self._session.quirk.changes_later:
+            raise BMCResponseError(
+                f"The BMC was told to switch Secure Boot {'on' if enabled else 'off'}, and reports the opposite.",
+                node=self._node.name,
+                hint="Switch it in the firmware's own setup; some firmware wants its keys enrolled first.",
+            )
+        self._pending["Secure Boot"] = (self.get_secure_boot, enabled)
+
+    def await_changes(self) -> None:
+        deadline = time.monotonic() + LONGEST_START
+        for what, (read, wanted) in self._pending.items():
+            while (seen := read()) != wanted:
+                if time.monotonic() > deadline:
+                    raise BMCResponseError(
+                        f"The BMC accepted a change of the {what} for the next start, and still reports '{seen}'.",
+                        node=self._node.name,
+                        hint="Look at the BMC's jobs, and at the firmware's own setup.",
+                    )
+                time.sleep(5.0)
+        self._pending.clear()
+
+    def _choose_source(self, device: str, now: Override) -> str:
+        """Return the BootSourceOverrideTarget for a device.
+
+        :raises UnsupportedOperationError: the BMC has none, or no override at all.
+        """
+        if not now.has(TARGET):
+            raise UnsupportedOperationError(
+                "The BMC can't be told what to boot from: its System has no BootSourceOverrideTarget.",
+                node=self._node.name,
+                hint="It knows the firmware's own boot order alone, so that no ramdisk can be booted over it.",
+            )
+        allowed = now.allowed(TARGET)
+        if allowed is None:
+            return SOURCES[device][0]
+        for source in self._session.quirk.cd_sources if device == base.CDROM else SOURCES[device]:
+            if source in allowed:
+                return source
+        raise UnsupportedOperationError(
+            f"The BMC can't make the machine boot from {SOURCES[device][0]}.",
+            node=self._node.name,
+            hint=f"It offers: {', '.join(allowed)}.",
+        )
+
+    def _check_mode(self, mode: str, now: Override) -> None:
+        """Refuse a boot mode that the BMC excludes; one that it does not tell of counts as right."""
+        allowed = now.allowed(MODE)
+        if allowed and WIRE_MODES[mode] not in allowed:
+            raise UnsupportedOperationError(
+                f"The machine can't boot in {mode} mode: its BMC offers {', '.join(allowed)} alone.",
+                node=self._node.name,
+                hint="Set bm_boot_mode to the other one.",
+            )
+
+    def _set(self, now: Override, wanted: base.BootDevice, values: Document) -> base.BootDevice:
+        """Set the override; return what the BMC then reports. Some change the mode along, some forget all."""
+        mode = WIRE_MODES[str(wanted.mode)]
+        is_told = now.has(MODE)
+        with_mode = is_told and (now.device.mode != wanted.mode or self._session.quirk.whole_override)
+        seen = now.device
+        for dummy in range(2):
+            told = {**values, **({MODE: mode} if with_mode else {})}
+            self._write(f"boot from {values[TARGET]}", now, told, lambda: _fits(self._look(), wanted))
+            seen = self._look_for(wanted.device)
+            if _fits(seen, wanted):
+                return seen
+            with_mode = with_mode or (is_told and seen.mode != wanted.mode)
+        if with_mode and self._session.quirk.changes_later and _fits(dataclasses.replace(seen, mode=None), wanted):
+            self._pending["boot mode"] = (lambda: self._look().mode, wanted.mode)
+            return dataclasses.replace(seen, mode=wanted.mode)
+        return seen
+
+    def _write(self, doing: str, now: Override, values: Document, is_done: t.Callable[[], bool]) -> None:
+        """Set properties of Boot where they belong; where that is refused, in the other place."""
+        places = [now.places(values, use_settings=use) for use in (self._session.quirk.settings, True, False)]
+        first, *others = list(dict.fromkeys((tuple(a.items()), tuple(b.items())) for a, b in places))
+
+        def send(place: t.Any) -> bool:
+            return carry_through(
+                self._session, doing, lambda: self._session.set_boot(dict(place[0]), dict(place[1])), is_done, SETTINGS
+            )
+
+        try:
+            is_taken = send(first)
+        except BMCResponseError as exc:
+            if exc.retryable or not others:
+                raise
+            try:
+                is_taken = send(others[0])
+            except BMCResponseError:
+                raise exc from None
+        self._settle(is_taken, is_done)
+
+    def _settle(self, is_taken: bool, is_done: t.Callable[[], bool]) -> None:
+        """Where the BMC has only accepted something, wait until it reports it, within the limit."""
+        deadline = time.monotonic() + SETTINGS.seconds
+        while not is_taken and not is_done() and time.monotonic() < deadline:
+            time.sleep(1.0)
+
+    def _look(self, pending: str = "always") -> base.BootDevice:
+        return self._session.read_override("read the boot device", pending=pending).device
+
+    def _look_for(self, device: str | None) -> base.BootDevice:
+        """Return what the BMC reports; it may take it a moment to report a device."""
+        for number in range(LOOKS):
+            time.sleep(LOOK_PAUSE if number > 1 else 0)
+            seen = self._look("always" if number else "known")
+            if seen.device == device:
+                break
+        return seen
+
+    def _read_secure_boot_path(self) -> str | None:
+        link = self._session.system().json.get("SecureBoot")
+        return str(link["@odata.id"]) if isinstance(link, dict) and link.get("@odata.id") else None
+
+    def _read_secure_boot(self) -> Document:
+        path = self._read_secure_boot_path()
+        return self._session.read("read its Secure Boot setting", path) if path else {}
+
+
+def _fits(seen: base.BootDevice, wanted: base.BootDevice) -> bool:
+    """Return whether a boot device is the wanted one; a mode that is not told counts as right."""
+    return seen.device == wanted.device and seen.mode in (wanted.mode, None)

@@ -1,0 +1,230 @@
+"""The virtual drives of a Redfish BMC: which of them take boot media, what is in them, and what they want to be told.
+
+DSP2046, VirtualMedia: MediaTypes, Inserted, ImageName are optional; InsertMedia and EjectMedia are actions, or PATCH.
+"""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+from urllib.parse import urlsplit
+
+try:
+    import sushy
+except ImportError:  # told by session.py
+    sushy = None
+
+from ..._errors import BMCResponseError, UnsupportedOperationError
+from .known import Document
+from .system import SystemSession
+
+INSERT, EJECT = "#VirtualMedia.InsertMedia", "#VirtualMedia.EjectMedia"
+
+CDS = frozenset({"CD", "DVD"})
+
+WANTED: dict[str, t.Callable[[str], t.Any]] = {
+    "TransferProtocolType": lambda url: urlsplit(url).scheme.upper(),
+    "TransferMethod": lambda dummy: "Stream",
+    "Inserted": lambda dummy: True,
+    "WriteProtected": lambda dummy: True,
+    "UserName": lambda dummy: "none",
+    "Password": lambda dummy: "none",
+}
+"""Parameters of InsertMedia that are told where a BMC asks for them; all are optional, and some refuse what they don't
+know: sushy, resources/manager/virtual_media.py."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Drive:
+    """A virtual drive as it was read. ``by_change``: whether it is told by PATCH, where it has no actions."""
+
+    path: str
+    document: Document
+    by_change: bool
+
+    @property
+    def media(self) -> str | None:
+        """What is in it: the URL or a name, as the BMC tells it; "unknown" where it does not.
+
+        Some leave Inserted behind and tell that nothing is connected; some tell only how it is connected.
+        """
+        inserted, image, via = (self.document.get(key) for key in ("Inserted", "Image", "ConnectedVia"))
+        if via == "NotConnected" and (inserted is None or not image):
+            return None
+        if inserted is None:
+            inserted = bool(image) and via is not None
+        return str(image or self.document.get("ImageName") or "unknown") if inserted else None
+
+    @property
+    def types(self) -> list[str]:
+        """MediaTypes; empty where the BMC does not tell."""
+        return [str(kind) for kind in self.document.get("MediaTypes") or []]
+
+    @property
+    def takes_media(self) -> bool:
+        """Whether it can be given media by URL; what has no types may be anything."""
+        return (not self.types or bool(CDS & {*self.types})) and (bool(self._target(INSERT)) or self.by_change)
+
+    def insert(self, session: SystemSession, url: str) -> None:
+        """Tell it what to insert; again with what it asks for, each once."""
+        action = self._action(INSERT)
+        told: Document = {"Image": url}
+        if not action:
+            return session.change(self.path, {**told, "Inserted": True, "WriteProtected": True})
+        if "TransferProtocolType@Redfish.AllowableValues" in action:
+            told["TransferProtocolType"] = WANTED["TransferProtocolType"](url)
+        for dummy in range(len(WANTED)):
+            try:
+                return session.act(str(action["target"]), told)
+            except sushy.exceptions.HTTPError as exc:
+                asked = exc.response.content.decode(errors="replace") if exc.status_code == 400 else ""
+                more = {name: value(url) for name, value in WANTED.items() if name in asked and name not in told}
+                if not more:
+                    raise
+                told.update(more)
+        return session.act(str(action["target"]), told)
+
+    def eject(self, session: SystemSession) -> None:
+        """Tell it to give back what is in it; some have that action only then."""
+        target = self._target(EJECT)
+        if target is None and self.by_change:
+            session.change(self.path, {"Image": None, "Inserted": False})
+        elif target is None:
+            raise UnsupportedOperationError(
+                f"The virtual drive {self.path} has media in it, and no way to take them out.",
+                node=session.node,
+                hint="Take them out in the BMC's own console, or restart the BMC.",
+            )
+        else:
+            session.act(target, {})  # an action without parameters has an empty body: DSP0266, 7.11
+
+    def _action(self, name: str) -> Document:
+        actions = self.document.get("Actions")
+        action = actions.get(name) if isinstance(actions, dict) else None
+        return action if isinstance(action, dict) and action.get("target") else {}
+
+    def _target(self, name: str) -> str | None:
+        return self._action(name).get("target")
+
+
+class Drives:
+    """The drives of one System that take boot media. Each is read when it is needed; what stays as it is, is known."""
+
+    def __init__(self, session: SystemSession) -> None:
+        self._session = session
+
+    def read(self, path: str) -> Drive:
+        """Return a drive as it is now."""
+        document = self._session.read("read its virtual media", path)
+        return Drive(path, document, by_change=self._session.allows(path, "PATCH") or not document.get("Actions"))
+
+    def only(self) -> Drive | None:
+        """Return the drive, without what is in it, where it is known to be the only one; None where it has to be read."""
+        known, last = self._session.known["drives"] or {}, self._session.known["media"] or {}
+        tells_urls = last.get("told") == last.get("url")
+        for path, actions in known.items() if len(known) == 1 and tells_urls else ():
+            return Drive(path, {"Actions": actions}, by_change=False) if actions.get(INSERT) else None
+        return None
+
+    def best(self) -> Drive:
+        """Return the drive to use, as it is now: the one that has something in it, else the first.
+
+        :raises UnsupportedOperationError: there is none.
+        """
+        first: Drive | None = None
+        for drive in self.all():
+            if drive.media is not None:
+                return drive
+            first = first or drive
+            if self._is_preferred(drive.path):
+                break
+        if first is None:
+            raise self._none()
+        return first
+
+    def all(self) -> t.Iterator[Drive]:
+        """Yield the drives that take media as they are now, best first: where media were last, of the right kind."""
+        known = self._session.known["drives"]
+        if known:
+            last = (self._session.known["media"] or {}).get("path")
+            for path in sorted(known, key=lambda path: path != last):
+                yield self.read(path)
+            return
+        found = [drive for drive in self._read_new() if drive.takes_media]
+        wanted = self._session.quirk.media_types
+        found.sort(key=lambda drive: next((n for n, kind in enumerate(wanted) if kind in drive.types), len(wanted)))
+        if found:
+            self._session.known["drives"] = {drive.path: drive.document.get("Actions") or {} for drive in found}
+        yield from found
+
+    def check(self) -> None:
+        """Check that there is one; nothing is asked where that is known.
+
+        :raises UnsupportedOperationError: there is none.
+        """
+        if not self._session.known["drives"] and next(self.all(), None) is None:
+            raise self._none()
+
+    def remember(self, drive: Drive, url: str) -> None:
+        """Remember under which name the BMC tells a URL that it was given."""
+        self._session.known["media"] = {"path": drive.path, "url": url, "told": drive.media}
+
+    def url_of(self, drive: Drive) -> str | None:
+        """Return what is in a drive, by the URL that it was given, if it is still that."""
+        known = self._session.known["media"] or {}
+        is_same = (known.get("path"), known.get("told")) == (drive.path, drive.media)
+        return str(known["url"]) if is_same else drive.media
+
+    def _list(self) -> list[str]:
+        """Return the paths of all drives, those first whose names the quirks prefer.
+
+        Newer services have them below the System; where there are none, they are below its Manager.
+        """
+        system = self._session.system()
+        for resource in (lambda: [system], self._session.managers):
+            links = [
+                item.json.get("VirtualMedia") for item in self._session.read_optional("list its media", resource) or ()
+            ]
+            paths = [path for link in links if isinstance(link, dict) for path in self._members(link)]
+            if paths:
+                return sorted(dict.fromkeys(paths), key=lambda path: not self._is_preferred(path))
+        return []
+
+    def _members(self, link: Document) -> list[str]:
+        path = link.get("@odata.id")
+        try:
+            members = self._session.read("list its virtual media", str(path)).get("Members") if path else None
+        except BMCResponseError:
+            return []  # a link that leads nowhere
+        return [str(item["@odata.id"]) for item in members or () if isinstance(item, dict) and item.get("@odata.id")]
+
+    def _read_new(self) -> list[Drive]:
+        """Return all drives; one that can't be read is passed over, where there are others."""
+        found: list[Drive] = []
+        first: BMCResponseError | None = None
+        for path in self._list():
+            try:
+                found.append(self.read(path))
+            except BMCResponseError as exc:
+                if exc.retryable:
+                    raise
+                first = first or exc
+        if first is not None and not found:
+            raise first
+        return found
+
+    def _is_preferred(self, path: str) -> bool:
+        name = path.rstrip("/").rpartition("/")[2]
+        return any(re.fullmatch(pattern, name) for pattern in self._session.quirk.media_slots)
+
+    def _none(self) -> UnsupportedOperationError:
+        return UnsupportedOperationError(
+            "The BMC has no virtual CD drive that can be given a URL.",
+            node=self._session.node,
+            hint="Check its licence and that virtual media are enabled; or set bm_boot_interface to ipxe or http.",
+        )

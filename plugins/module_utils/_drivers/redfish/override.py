@@ -1,0 +1,69 @@
+"""ComputerSystem.Boot as it will be at the next start, and where a change belongs (DSP2046; DSP0266, 9.10). Pure."""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .. import base
+
+Document = dict[str, t.Any]
+
+TARGET, ENABLED, MODE, URI = (
+    "BootSourceOverrideTarget",
+    "BootSourceOverrideEnabled",
+    "BootSourceOverrideMode",
+    "HttpBootUri",
+)
+OURS = (TARGET, ENABLED, MODE, URI)
+
+DEVICES = {"Cd": base.CDROM, "UsbCd": base.CDROM, "Hdd": base.DISK, "Pxe": base.PXE, "UefiHttp": base.HTTP}
+"""BootSourceOverrideTarget to ours; another one is told as the BMC tells it."""
+
+MODES = {"UEFI": "uefi", "Legacy": "bios"}
+"""BootSourceOverrideMode to ours."""
+
+WIRE_MODES = {ours: wire for wire, ours in MODES.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Override:
+    """The boot override of a System. ``boot``: its Boot; ``pending``: that of its Settings resource, if it has one."""
+
+    boot: Document
+    pending: Document = dataclasses.field(default_factory=dict)
+
+    def value(self, name: str) -> t.Any:
+        """Return a property as it will be; what waits in the Settings resource counts, null there does not."""
+        waiting = self.pending.get(name)
+        return self.boot.get(name) if waiting is None else waiting
+
+    def allowed(self, name: str) -> list[str] | None:
+        """Return the values that a property may have; None where the service does not tell."""
+        key = f"{name}@Redfish.AllowableValues"
+        told = self.boot.get(key) or self.pending.get(key)
+        return [str(value) for value in told] if isinstance(told, list) else None
+
+    def has(self, name: str) -> bool:
+        """Say whether the service has a property at all."""
+        return name in self.boot or name in self.pending or self.allowed(name) is not None
+
+    @property
+    def device(self) -> base.BootDevice:
+        """What is booted from at the next start."""
+        enabled, target = self.value(ENABLED), self.value(TARGET)
+        is_none = enabled == "Disabled" or target in (None, "None", "")
+        device = None if is_none else DEVICES.get(str(target), str(target))
+        return base.BootDevice(device, enabled == "Continuous", MODES.get(str(self.value(MODE))))
+
+    def places(self, values: Document, *, use_settings: bool) -> tuple[Document, Document]:
+        """Return which values belong into the Settings resource, and which into the System's own Boot.
+
+        :param use_settings: whether what the Settings resource has is set there.
+        """
+        waiting = {name: value for name, value in values.items() if use_settings and name in self.pending}
+        return waiting, {name: value for name, value in values.items() if name not in waiting}
