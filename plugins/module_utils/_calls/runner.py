@@ -15,6 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .._contract import check as contract
 from .._contract.node import Node, Params
+from .._drivers.redfish import sessions
 from .._drivers.registry import connect
 from .._errors import BareMetalError, InvalidRequestError, MissingDependencyError, NodeLockedError, StoreError, last_net
 from .._store import owner as owners
@@ -100,6 +101,7 @@ def warm_up() -> None:
     """
     forks.end_with_play()
     preload.listen()
+    sessions.share()
     with contextlib.suppress(MissingDependencyError):
         owners.current_owner(os.getpid())
         contract.check({"bm_bmc": {"address": "fake:///"}}, node="node")

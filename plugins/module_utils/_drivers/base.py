@@ -237,6 +237,9 @@ class Driver(abc.ABC):
     recall: t.Callable[[], t.Mapping[str, t.Any]] = dict
     """Returns what was ``learnt`` of this BMC before, nothing if it was not; set by who has a store."""
 
+    goes_on: bool = False
+    """Whether the next task of the play needs the BMC again: a session may stay for it."""
+
     def __init__(self, node: Node) -> None:
         self.node = node
         self.counters = Counters()

@@ -69,6 +69,7 @@ def run(request: Request) -> Result:
                 hint="Run bm_prepare first. Where it was run, the store has been lost or replaced since.",
             )
         goes_on = {**GOES_ON, **_go_on(request, task)}
+        request.driver.goes_on = not work.is_reached(verb, task.record) and not goes_on["held"]
         work.add_counters(task, request)  # saved with what follows
         if goes_on["held"]:
             task.process_event("hold", message="bm_state with unhold lets it go on")

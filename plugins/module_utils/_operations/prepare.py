@@ -31,6 +31,7 @@ def run(request: Request) -> Result:
         if task.record.requested:  # an older one was meant for another run
             request.store.request(request.node.name, None, None)
         needed, described = preparation.begin(request, task, verb)
+        request.driver.goes_on = needed
         return tasks.task_result(
             task,
             changed=described or needed,

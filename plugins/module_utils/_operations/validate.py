@@ -58,6 +58,7 @@ def run(request: Request) -> Result:
             causes.append(exc)
     if causes:
         raise causes[0]
+    request.driver.goes_on = True
     return {
         **state_of(record),
         "interfaces": verdicts,

@@ -103,7 +103,7 @@ def _pause(request: Request, args: t.Mapping[str, t.Any]) -> Wait:
 
 
 def _set_instance_boot(request: Request, task: Task) -> None:
-    """After prepare_instance_boot: nothing else to boot from any more, and the disk from now on."""
+    """Nothing else to boot from any more, and the disk from now on."""
     publication = Files(request.node).publication
     boot_interface(request.node, request.driver).clean_up(publication.url)
     publication.remove()
@@ -146,8 +146,8 @@ def _ramdisk_is_down(request: Request, task: Task) -> None:
         task.note("power", "cut")
     task.record.power_state = base.POWER_OFF
     task.record.driver_internal_info["ramdisk_up"] = False
-    if work.verb_of(task).kind != "deploy":
-        _forget_ramdisk(request, task)
+    leave = _set_instance_boot if work.verb_of(task).kind == "deploy" else _forget_ramdisk
+    leave(request, task)
 
 
 def _forget_ramdisk(request: Request, task: Task) -> None:
@@ -282,7 +282,6 @@ OUT_OF_BAND: dict[str, Handler] = {
 
 AFTER_IN_BAND: dict[str, Handler] = {
     "deploy.write_image": _note_disk,
-    "deploy.prepare_instance_boot": _set_instance_boot,
     "deploy.tear_down_agent": _await_power_off,
     "deploy.inspect": _keep_facts,
     "deploy.rescue": _rescued,

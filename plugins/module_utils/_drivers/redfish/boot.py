@@ -192,14 +192,12 @@ class RedfishManagement(base.ManagementInterface):
 
     def _set(self, now: Override, wanted: base.BootDevice, values: Document) -> base.BootDevice:
         """Set the override; return what the BMC then reports. Some change the mode along, some forget all."""
-        mode = WIRE_MODES[str(wanted.mode)]
         is_told = now.has(MODE)
         with_mode = is_told and (now.device.mode != wanted.mode or self._session.quirk.whole_override)
         seen = now.device
         for dummy in range(2):
-            told = {**values, **({MODE: mode} if with_mode else {})}
-            self._write(f"boot from {values[TARGET]}", now, told, lambda: _fits(self._look(), wanted))
-            seen = self._look_for(wanted.device)
+            with_mode = self._send(now, wanted, values, with_mode=with_mode)
+            seen = self._look_for(wanted.device, "known" if with_mode else "device")
             if _fits(seen, wanted):
                 return seen
             with_mode = with_mode or (is_told and seen.mode != wanted.mode)
@@ -207,6 +205,19 @@ class RedfishManagement(base.ManagementInterface):
             self._pending["boot mode"] = (lambda: self._look().mode, wanted.mode)
             return dataclasses.replace(seen, mode=wanted.mode)
         return seen
+
+    def _send(self, now: Override, wanted: base.BootDevice, values: Document, *, with_mode: bool) -> bool:
+        """Send the override; with the mode, where it is to be, or is asked for. Return whether it was sent along."""
+        doing, mode = f"boot from {values[TARGET]}", {MODE: WIRE_MODES[str(wanted.mode)]}
+        told = {**values, **(mode if with_mode else {})}
+        try:
+            self._write(doing, now, told, lambda: _fits(self._look(), wanted))
+        except BMCResponseError as exc:
+            if with_mode or MODE not in exc.message:
+                raise
+            self._write(doing, now, {**values, **mode}, lambda: _fits(self._look(), wanted))
+            return True
+        return with_mode
 
     def _write(self, doing: str, now: Override, values: Document, is_done: t.Callable[[], bool]) -> None:
         """Set properties of Boot where they belong; where that is refused, in the other place."""
@@ -238,11 +249,11 @@ class RedfishManagement(base.ManagementInterface):
     def _look(self, pending: str = "always") -> base.BootDevice:
         return self._session.read_override("read the boot device", pending=pending).device
 
-    def _look_for(self, device: str | None) -> base.BootDevice:
+    def _look_for(self, device: str | None, pending: str) -> base.BootDevice:
         """Return what the BMC reports; it may take it a moment to report a device."""
         for number in range(LOOKS):
             time.sleep(LOOK_PAUSE if number > 1 else 0)
-            seen = self._look("always" if number else "known")
+            seen = self._look("always" if number else pending)
             if seen.device == device:
                 break
         return seen

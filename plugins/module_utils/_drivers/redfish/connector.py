@@ -67,9 +67,9 @@ class Connector(SushyConnector):  # type: ignore[misc]
     def close(self) -> None:
         """Keep the session: sushy closes when it is forgotten, whenever that is."""
 
-    def log_out(self) -> None:
-        """Delete the sessions, and close the connection."""
-        self._login.close(self.exchange)
+    def log_out(self, *, keep: bool) -> None:
+        """Delete the sessions, but for one that the next task goes on with, and close the connection."""
+        self._login.close(self.exchange, keep=keep)
         self._client.close()
 
     def look(self, target: str) -> Answer:

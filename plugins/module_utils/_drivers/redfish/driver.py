@@ -38,4 +38,4 @@ class RedfishDriver(base.Driver):
         return self.session.known.learnt
 
     def close(self) -> None:
-        self.session.close()
+        self.session.close(keep=self.goes_on)

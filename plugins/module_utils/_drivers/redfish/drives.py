@@ -117,6 +117,15 @@ class Drives:
 
     def __init__(self, session: SystemSession) -> None:
         self._session = session
+        self._unreadable: BMCResponseError | None = None
+
+    @property
+    def _known(self) -> Document:
+        """What is known of them: those that take media, by path, with their actions; and those not read yet."""
+        known = self._session.known
+        if known["drives"] is None:
+            known["drives"] = {"takes": {}, "unread": self._list()}
+        return t.cast("Document", known["drives"])
 
     def read(self, path: str) -> Drive:
         """Return a drive as it is now."""
@@ -124,10 +133,10 @@ class Drives:
         return Drive(path, document, by_change=self._session.allows(path, "PATCH") or not document.get("Actions"))
 
     def only(self) -> Drive | None:
-        """Return the drive, without what is in it, where it is known to be the only one; None where it has to be read."""
+        """Return the drive, without what is in it, where it is known to be the only one; else None."""
         known, last = self._session.known["drives"] or {}, self._session.known["media"] or {}
-        tells_urls = last.get("told") == last.get("url")
-        for path, actions in known.items() if len(known) == 1 and tells_urls else ():
+        takes, tells_urls = known.get("takes") or {}, last.get("told") == last.get("url")
+        for path, actions in takes.items() if len(takes) == 1 and not known["unread"] and tells_urls else ():
             return Drive(path, {"Actions": actions}, by_change=False) if actions.get(INSERT) else None
         return None
 
@@ -148,26 +157,35 @@ class Drives:
         return first
 
     def all(self) -> t.Iterator[Drive]:
-        """Yield the drives that take media as they are now, best first: where media were last, of the right kind."""
-        known = self._session.known["drives"]
-        if known:
-            last = (self._session.known["media"] or {}).get("path")
-            for path in sorted(known, key=lambda path: path != last):
-                yield self.read(path)
-            return
-        found = [drive for drive in self._read_new() if drive.takes_media]
-        wanted = self._session.quirk.media_types
-        found.sort(key=lambda drive: next((n for n, kind in enumerate(wanted) if kind in drive.types), len(wanted)))
-        if found:
-            self._session.known["drives"] = {drive.path: drive.document.get("Actions") or {} for drive in found}
-        yield from found
+        """Yield the drives that take media, as they are now: where media were last, then the best.
+
+        Each is read when it is asked for: some BMCs have ten.
+        """
+        known, last = self._known, (self._session.known["media"] or {}).get("path")
+        for path in sorted(known["takes"], key=lambda path: path != last):
+            yield self.read(path)
+        second: list[Drive] = []
+        while known["unread"]:
+            drive = self._read_new(known["unread"][0])
+            del known["unread"][0]
+            self._session.known.changed()
+            if drive is None or not drive.takes_media:
+                continue
+            if drive.types and self._session.quirk.media_types[0] not in drive.types:
+                second.append(drive)
+                continue
+            yield self._learn(drive)
+        for drive in second:
+            yield self._learn(drive)
+        if self._unreadable is not None and not known["takes"]:
+            raise self._unreadable
 
     def check(self) -> None:
         """Check that there is one; nothing is asked where that is known.
 
         :raises UnsupportedOperationError: there is none.
         """
-        if not self._session.known["drives"] and next(self.all(), None) is None:
+        if not self._known["takes"] and next(self.all(), None) is None:
             raise self._none()
 
     def remember(self, drive: Drive, url: str) -> None:
@@ -203,20 +221,19 @@ class Drives:
             return []  # a link that leads nowhere
         return [str(item["@odata.id"]) for item in members or () if isinstance(item, dict) and item.get("@odata.id")]
 
-    def _read_new(self) -> list[Drive]:
-        """Return all drives; one that can't be read is passed over, where there are others."""
-        found: list[Drive] = []
-        first: BMCResponseError | None = None
-        for path in self._list():
-            try:
-                found.append(self.read(path))
-            except BMCResponseError as exc:
-                if exc.retryable:
-                    raise
-                first = first or exc
-        if first is not None and not found:
-            raise first
-        return found
+    def _read_new(self, path: str) -> Drive | None:
+        """Return a drive; None for one that can't be read, since there may be others."""
+        try:
+            return self.read(path)
+        except BMCResponseError as exc:
+            if exc.retryable:
+                raise
+            self._unreadable = self._unreadable or exc
+            return None
+
+    def _learn(self, drive: Drive) -> Drive:
+        self._known["takes"][drive.path] = drive.document.get("Actions") or {}
+        return drive
 
     def _is_preferred(self, path: str) -> bool:
         name = path.rstrip("/").rpartition("/")[2]

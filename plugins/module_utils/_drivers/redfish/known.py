@@ -67,6 +67,10 @@ class Known:
             self._all[fact] = value
             self._is_new = True
 
+    def changed(self) -> None:
+        """Say that a fact was changed in its place."""
+        self._is_new = True
+
     def forget(self) -> None:
         """Forget all: it is learnt anew from now on."""
         self._facts = {"of": self._of, "at": time.time(), "documents": {}}

@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ..._contract.node import BMC
 from ..._errors import BareMetalError, BMCAuthenticationError, BMCResponseError
+from . import sessions
 from .answers import Answer, MalformedError
 from .connection import UnreachableError
 
@@ -56,6 +57,7 @@ class Login:
         self._sessions: list[tuple[str, str]] = []
         self._refusal: BareMetalError | None = None
         self._instead_of = ""
+        self._key = sessions.key_of(url, bmc.username, bmc.password)
         self.headers: dict[str, str] = {}
 
     def learn(self, root: t.Mapping[str, t.Any]) -> None:
@@ -69,20 +71,32 @@ class Login:
         elif isinstance(service, dict) and service.get("@odata.id"):
             self._place = f"{urlsplit(str(service['@odata.id'])).path.rstrip('/')}/Sessions"
 
+    @property
+    def is_left(self) -> bool:
+        """Whether a session of a task before stays for this node."""
+        shared = sessions.find(self._key)
+        return shared is not None and self._node in shared.nodes
+
     def check(self) -> None:
         """Raise the refusal again, if there was one."""
         if self._refusal is not None:
             raise self._refusal
 
     def open(self, exchange: Exchange) -> None:
-        """Log in, with a session where there are some.
+        """Log in, with a session where there are some: that of the task before, if there is one.
 
         :raises BMCAuthenticationError: the credentials are refused.
         :raises BMCResponseError: it has no session for us.
         :raises UnreachableError, MalformedError: see ``Client.request``.
         """
         self.check()
+        shared = sessions.find(self._key) if not self.headers else None
+        self._drop_shared()
         self.headers = {}
+        if shared is not None:
+            self.headers = {"X-Auth-Token": shared.token}
+            self._sessions.append((shared.place, shared.token))
+            return
         answer = self._ask(exchange) if self._place is not None else None
         if answer is not None and answer.status_code < 400:
             self._use_session(answer)
@@ -125,12 +139,28 @@ class Login:
         )
         return self._refusal
 
-    def close(self, exchange: Exchange) -> None:
-        """Delete all sessions that were made, each in its own name. Never raises."""
-        for place, token in self._sessions:
-            self._delete(exchange, place, token)
+    def close(self, exchange: Exchange, *, keep: bool) -> None:
+        """Delete all sessions that were made, each in its own name. Never raises.
+
+        :param keep: leave the last one to the next task of this node.
+        """
+        shared = sessions.find(self._key) if not self._sessions and not keep and self.is_left else None
+        if shared is not None:
+            self._sessions.append((shared.place, shared.token))  # of a task before, that no other one goes on with
+        for place, token in reversed(self._sessions):
+            session = sessions.Shared(self._url, self._bmc.verify, place, token, [])
+            if keep and sessions.keep(self._key, session, self._node):
+                keep = False
+            elif sessions.drop(self._key, token, self._node):
+                self._delete(exchange, place, token)
         self._sessions.clear()
         self.headers = {}
+
+    def _drop_shared(self) -> None:
+        """Forget the session of the task before, where the BMC has ended it."""
+        token = self.headers.get("X-Auth-Token")
+        if token:
+            sessions.forget(self._key, token)
 
     def _delete(self, exchange: Exchange, place: str, token: str) -> None:
         seconds = min(LOG_OUT_SECONDS, self._bmc.timeout)

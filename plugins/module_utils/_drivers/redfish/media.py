@@ -24,8 +24,8 @@ INSERT = Limits(attempts=3, wait=3.0, seconds=MEDIA_TIMEOUT, early=False)
 EJECT = Limits(attempts=3, wait=3.0, seconds=MEDIA_TIMEOUT)
 """Ironic's measure: a drive may still be busy with what was in it. Media may be reported, and then not be fetched."""
 
-FIRST_LOOK = 0.3
-"""Seconds after which a drive is looked at that has taken media, or given them back."""
+FIRST_LOOK, FIRST_LOOK_LATER = 0.3, 1.0
+"""Seconds after which a drive is looked at that has taken media, or given them back; where it said that it will."""
 
 
 class _OccupiedError(Exception):
@@ -113,8 +113,8 @@ class RedfishVirtualMedia(interfaces.VirtualMediaInterface):
             if self._drive is not None:
                 self._drive.insert(self._session, url)
 
-        carry_through(self._session, f"insert {url}", send, is_done, limits)
-        self._await("inserted")
+        is_taken = carry_through(self._session, f"insert {url}", send, is_done, limits)
+        self._await("inserted", FIRST_LOOK if is_taken else FIRST_LOOK_LATER)
 
     def _eject(self) -> None:
         doing = "eject its virtual media"
@@ -128,15 +128,15 @@ class RedfishVirtualMedia(interfaces.VirtualMediaInterface):
                 self._session.write(doing, send)
 
         carry_through(self._session, doing, send, lambda: self._look().media is None, EJECT)
-        self._await("empty", ask_again)
+        self._await("empty", FIRST_LOOK, ask_again)
 
-    def _await(self, wanted: str, ask_again: t.Callable[[], object] | None = None) -> None:
+    def _await(self, wanted: str, first_look: float, ask_again: t.Callable[[], object] | None = None) -> None:
         wait_until(
             lambda: "empty" if self._look().media is None else "inserted",
             wanted,
             what="virtual media",
             node=self._session.node,
             timeout=MEDIA_TIMEOUT,
-            first_look=FIRST_LOOK,
+            first_look=first_look,
             ask_again=ask_again,
         )

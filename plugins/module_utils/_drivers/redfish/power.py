@@ -31,8 +31,9 @@ RESET_TYPES = {
 STATE_TRIES, STATE_PAUSE = 3, 1.0
 """How often a power state that is none of Redfish's, or null, is asked for, and after how many seconds."""
 
-RECENT = 2.0
-"""Seconds for which a power state may be relied on, where nothing was written since it was read."""
+RECENT, SAME_MOMENT = 2.0, 0.25
+"""Seconds for which a power state may be relied on, where nothing was written since it was read: before something is
+asked for that depends on it; and where it is asked for twice."""
 
 
 class RedfishPower(base.PowerInterface):
@@ -98,4 +99,5 @@ class RedfishPower(base.PowerInterface):
         )
 
     def _read(self) -> str:
-        return str(self._session.read_system("read the power state").json.get("PowerState"))
+        system = self._session.recent_system(SAME_MOMENT) or self._session.read_system("read the power state")
+        return str(system.json.get("PowerState"))

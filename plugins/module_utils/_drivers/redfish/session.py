@@ -133,15 +133,16 @@ class Session:
         if self._root is None:
             with self.translated("log in"):
                 if self._connector is None:
-                    self._connector = Connector(self._make_client(), self._login, self._counters, self.known)
+                    self._connector = self._make_connector()
                 self._root = sushy.Sushy(
                     self._url, auth=self._connector, connector=self._connector, public_connector=self._connector
                 )
         return self._root
 
-    def _make_client(self) -> Client:
+    def _make_connector(self) -> Connector:
         try:
-            return Client(self._url, self._bmc.verify, self._bmc.timeout)
+            client = Client(self._url, self._bmc.verify, self._bmc.timeout)
+            return Connector(client, self._login, self._counters, self.known)
         except OSError as exc:
             raise BMCConnectionError(
                 f"The BMC {self._url} can't be verified: {self._bmc.verify}: {exc}.",
@@ -150,10 +151,13 @@ class Session:
                 retryable=False,
             ) from exc
 
-    def close(self) -> None:
-        """Delete the session on the BMC; a BMC that is away is not an error now."""
+    def close(self, *, keep: bool = False) -> None:
+        """Delete the session on the BMC, unless the next task goes on with it; a BMC that is away is no error now."""
+        if self._connector is None and not keep and self._login.is_left:
+            with contextlib.suppress(BMCConnectionError):
+                self._connector = self._make_connector()
         if self._connector is not None:
-            self._connector.log_out()
+            self._connector.log_out(keep=keep)
         self._root = None
 
     @contextlib.contextmanager

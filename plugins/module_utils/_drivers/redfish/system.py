@@ -41,6 +41,7 @@ class SystemSession(Session):
         super().__init__(*args)
         self._system: t.Any = None
         self._read_at: float | None = None
+        self._waiting: Document | None = None
         self._quirk: quirks.Quirk | None = None
 
     def system(self) -> t.Any:
@@ -63,7 +64,7 @@ class SystemSession(Session):
             # Not refresh(force=True): that reads all again that was ever reached from it, the managers, their drives.
             self._system.invalidate()
             self._system.refresh(force=False)
-        self._read_at = time.monotonic()
+        self._read_at, self._waiting = time.monotonic(), None
         return self._system
 
     def recent_system(self, seconds: float) -> t.Any:
@@ -105,11 +106,12 @@ class SystemSession(Session):
         names, ignored = self.known["settings"], {"always": None, "known": set(), "device": {MODE}}[pending]
         if path is None or (names is not None and ignored is not None and {*names} <= ignored):
             return Override(boot)
-        document = self.read(doing, path)
-        with self.translated(doing):
-            waiting = dict(document.get("Boot") or {})
-        self.known["settings"] = sorted({name.partition("@")[0] for name in waiting} & {*OURS})
-        return Override(boot, waiting)
+        if self._waiting is None or not self.recent_system(within):
+            document = self.read(doing, path)
+            with self.translated(doing):
+                self._waiting = dict(document.get("Boot") or {})
+        self.known["settings"] = sorted({name.partition("@")[0] for name in self._waiting} & {*OURS})
+        return Override(boot, self._waiting)
 
     def reset_types(self, *, ask: bool = False) -> list[str] | None:
         """Return the ResetTypes that the System offers; None where it does not tell.
@@ -146,8 +148,8 @@ class SystemSession(Session):
             if path and values:
                 self.change(path, {"Boot": values})
 
-    def close(self) -> None:
-        super().close()
+    def close(self, *, keep: bool = False) -> None:
+        super().close(keep=keep)
         self._system = self._read_at = None
 
     def _open_system(self) -> t.Any:
