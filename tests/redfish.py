@@ -43,6 +43,17 @@ RESET = f"{SYSTEM}/Actions/ComputerSystem.Reset"
 INSERT = f"{DRIVE}/Actions/VirtualMedia.InsertMedia"
 EJECT = f"{DRIVE}/Actions/VirtualMedia.EjectMedia"
 
+TYPES = {
+    ROOT: "ServiceRoot",
+    f"{ROOT}/Systems": "ComputerSystemCollection",
+    f"{ROOT}/Managers": "ManagerCollection",
+    SYSTEM: "ComputerSystem",
+    MANAGER: "Manager",
+    f"{MANAGER}/VirtualMedia": "VirtualMediaCollection",
+    DRIVE: "VirtualMedia",
+}
+"""Schemas of the documents, by path."""
+
 
 def _asks(method: str, path: str, **wanted: str) -> t.Callable[[Service, str, str, Document], bool]:
     """Return what says of a request whether it is this one; ``wanted`` is looked for in its body, or in its Boot."""
@@ -114,7 +125,13 @@ def _tree() -> dict[str, Document]:
         DRIVE: drive,
     }
     return {
-        path: {**_link(path), "Id": path.rpartition("/")[2], "Name": path.rpartition("/")[2], **body}
+        path: {
+            **_link(path),
+            **({"@odata.type": f"#{TYPES[path]}.v1_0_0.{TYPES[path]}"} if path in TYPES else {}),
+            "Id": path.rpartition("/")[2],
+            "Name": path.rpartition("/")[2],
+            **body,
+        }
         for path, body in tree.items()
     }
 
@@ -182,6 +199,7 @@ class Service(http.server.ThreadingHTTPServer):
         self.tokens: dict[str, str] = {}
         self.peak = self.logins = self.refused = self.power_ons = 0
         self.requests: list[tuple[str, str]] = []
+        self.connections = 0
         self.writes: list[tuple[str, str, Document]] = []
         self.acts: list[str] = []
         self.doubles: list[str] = []
@@ -365,6 +383,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def setup(self) -> None:
+        with self.server.lock:
+            self.server.connections += 1
         self.request.settimeout(60)
         if isinstance(self.request, ssl.SSLSocket):
             self.request.do_handshake()

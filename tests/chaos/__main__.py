@@ -10,6 +10,7 @@ Each cell prints a line when it ends. Results go to a file: what is there for th
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import typing as t
 from pathlib import Path
@@ -53,6 +54,8 @@ def show_command(options: argparse.Namespace) -> str:
 def main() -> int:
     """Play what is wanted; return how it ended."""
     options = parse()
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as nohup does: the plays would ignore it, too
+        signal.signal(signal.SIGHUP, lambda *dummy: None)
     sources = {name: digest_for(matrix) for name, matrix in matrices.MATRICES.items()}
     with pool.Pool(options.jobs, sources) as workers:
         cells = list(matrices.wanted(workers, options.matrices, options.only, quick=options.quick))
@@ -60,7 +63,8 @@ def main() -> int:
             print(*(cell.key for cell in cells), sep="\n")
             return 0
         results = pool.Results(options.results, sources)
-        todo = [cell for cell in cells if cell.key not in results.known]
+        known = {key for key, result in results.known.items() if not result.wrong}  # what failed is played again
+        todo = [cell for cell in cells if cell.key not in known]
         pool.say(f"{len(cells)} cells, {len(cells) - len(todo)} of them are known")
         for result in workers.play(todo):
             results.add(result)

@@ -16,6 +16,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 
@@ -80,7 +81,12 @@ def _play(scene: str, act: acts.Act, rack: bool, ground: Ground) -> str:
     survivor = DEVICE.with_suffix(".copy")
     shutil.copyfile(DEVICE, survivor)
     ground.kill(first, "all")
-    _run("umount", STATE)
+    for dummy in range(20):  # what was killed may take a moment to end
+        if subprocess.run(["umount", STATE], capture_output=True, check=False).returncode == 0:
+            break
+        time.sleep(0.1)
+    else:
+        _run("umount", STATE)
     survivor.rename(DEVICE)
     _run("mount", "-o", "loop", DEVICE, STATE)
     if rack:

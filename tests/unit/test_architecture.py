@@ -21,7 +21,7 @@ MODULES = sorted((PLUGINS / "modules").glob("*.py"))
 MODULE_UTILS = sorted((PLUGINS / "module_utils").rglob("*.py"))
 
 HOMES = {
-    "sushy": {"_drivers/redfish/session.py", "_drivers/redfish/connector.py"},
+    "sushy": {"_drivers/redfish/session.py", "_drivers/redfish/connector.py", "_drivers/redfish/system.py"},
     "requests": {"_drivers/redfish/connection.py"},
     "pyghmi": {"_drivers/ipmi/session.py"},
     "sqlalchemy": {"_store/database.py", "_store/statements.py", "_store/migrations.py"},

@@ -14,11 +14,6 @@ import re
 import typing as t
 from urllib.parse import urlsplit
 
-try:
-    import sushy
-except ImportError:  # told by session.py
-    sushy = None
-
 from ..._errors import BMCResponseError, UnsupportedOperationError
 from .known import Document
 from .system import SystemSession
@@ -75,19 +70,15 @@ class Drive:
         action = self._action(INSERT)
         told: Document = {"Image": url}
         if not action:
-            return session.change(self.path, {**told, "Inserted": True, "WriteProtected": True})
+            session.change(self.path, {**told, "Inserted": True, "WriteProtected": True})
+            return
         if "TransferProtocolType@Redfish.AllowableValues" in action:
             told["TransferProtocolType"] = WANTED["TransferProtocolType"](url)
-        for dummy in range(len(WANTED)):
-            try:
-                return session.act(str(action["target"]), told)
-            except sushy.exceptions.HTTPError as exc:
-                asked = exc.response.content.decode(errors="replace") if exc.status_code == 400 else ""
-                more = {name: value(url) for name, value in WANTED.items() if name in asked and name not in told}
-                if not more:
-                    raise
-                told.update(more)
-        return session.act(str(action["target"]), told)
+
+        def asked_for(words: str) -> Document:
+            return {name: value(url) for name, value in WANTED.items() if name in words and name not in told}
+
+        session.act(str(action["target"]), told, asked_for)
 
     def eject(self, session: SystemSession) -> None:
         """Tell it to give back what is in it; some have that action only then."""

@@ -85,9 +85,21 @@ class Session:
             self._connector.get(path)
             self._connector.patch(path, data=values, etag=etags.get(key) or "*")
 
-    def act(self, target: str, parameters: Document) -> None:
-        """Ask for an action."""
-        self._connector.post(target, data=parameters)
+    def act(self, target: str, parameters: Document, asked_for: t.Callable[[str], Document] = lambda dummy: {}) -> None:
+        """Ask for an action.
+
+        :param asked_for: returns the parameters that a refusal (400) asks for in its words; they are sent along then,
+            each once.
+        """
+        while True:
+            try:
+                self._connector.post(target, data=parameters)
+                return
+            except sushy.exceptions.HTTPError as exc:
+                more = asked_for(exc.response.content.decode(errors="replace")) if exc.status_code == 400 else {}
+                if not more:
+                    raise
+                parameters.update(more)
 
     def allows(self, path: str, method: str) -> bool:
         """Say whether a resource that was read before may be sent a request (RFC 9110, Allow)."""

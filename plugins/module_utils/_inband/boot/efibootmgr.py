@@ -85,10 +85,13 @@ def plan(current: BootEntries, label: str, partition_guid: str, loader: str) -> 
     delete = tuple(entry.number for entry in current.entries if entry.label == label and entry is not use)
     if use is None:
         return Plan("", delete, activate=False, order=None)
-    rest = [number for number in current.order if number != use.number and number not in delete]
-    order = (use.number, *rest)
     left = tuple(number for number in current.order if number not in delete)
-    return Plan(use.number, delete, not use.active, None if left == order else order)
+    if left[:1] == (use.number,):
+        return Plan(use.number, delete, not use.active, order=None)
+    # Firmware leaves numbers of entries that are gone; efibootmgr refuses an order with one.
+    there = {entry.number for entry in current.entries}
+    rest = (number for number in left if number in there and number != use.number)
+    return Plan(use.number, delete, not use.active, (use.number, *rest))
 
 
 def _starts(entry: BootEntry, partition_guid: str, loader: str) -> bool:

@@ -100,7 +100,7 @@ def test_the_inventory_has_each_key_and_is_read_again(driver: base.Driver) -> No
 
 def test_requests_are_counted(driver: base.Driver) -> None:
     before = driver.counters.bmc_requests
-    driver.power.get_power_state()
+    driver.power.set_power_state(base.POWER_ON)
     assert driver.counters.bmc_requests > before
 
 

@@ -314,30 +314,6 @@ def test_one_log_in_serves_all_interfaces_though_the_first_answer_is_garbage(fak
         assert (bmc.logins, bmc.peak, bmc.sessions) == (1, 1, 0)
 
 
-def test_a_good_call_asks_no_more_than_it_needs(fake_node: t.Any) -> None:
-    """Each number is that of requests with log-in and end of the session."""
-    wanted = {"power": 5, "boot": 5, "media": 8, "insert": 10, "eject": 10, "secure boot": 6, "inventory": 6, "all": 36}
-    calls: dict[str, t.Callable[[redfish_driver.RedfishDriver], object]] = {
-        "power": lambda driver: driver.power.get_power_state(),
-        "boot": lambda driver: driver.management.get_boot_device(),
-        "media": lambda driver: driver.virtual_media.get_media(),  # type: ignore[union-attr]
-        "insert": lambda driver: driver.virtual_media.insert_media(ISO),  # type: ignore[union-attr]
-        "eject": lambda driver: driver.virtual_media.eject_media(),  # type: ignore[union-attr]
-        "secure boot": lambda driver: driver.management.get_secure_boot(),
-        "inventory": lambda driver: driver.inspect.get_inventory(),  # type: ignore[union-attr]
-        "all": deploy,
-    }
-    seen = {}
-    with Service(power="On") as bmc:
-        for name, call in calls.items():
-            before = len(bmc.requests)
-            with connect(fake_node, bmc) as driver:
-                call(driver)
-            seen[name] = len(bmc.requests) - before
-            assert driver.counters.bmc_requests == seen[name]
-    assert seen == wanted
-
-
 @pytest.mark.parametrize("act", ["insert", "boot device", "power on"])
 @pytest.mark.parametrize(
     "fault",

@@ -45,6 +45,9 @@ Boot000A* Fedora Linux\tHD(1,GPT,{OLD},0x800,0x12c000)/\\EFI\\fedora\\shimx64.ef
     data: 5c 00
 """
 
+MISSING = VERSION_18.replace("BootOrder: 0000,000A", "BootOrder: 000A,2004,0000")
+"""Its order names an entry that is gone: firmware leaves such, and efibootmgr refuses to write one."""
+
 
 def test_parse_version_17() -> None:
     found = parse(VERSION_17)
@@ -76,8 +79,10 @@ def test_parse_version_18() -> None:
         (VERSION_17, NEW, "\\efi\\debian\\SHIMX64.EFI", Plan("0004", ("0003",), True, ("0004", "0001", "0000"))),
         (VERSION_18, NEW, LOADER, Plan("0000", (), False, None)),
         ("BootCurrent: 0000\n", NEW, LOADER, Plan("", (), False, None)),
+        (MISSING, NEW, LOADER, Plan("0000", (), False, ("0000", "000A"))),
+        (MISSING, OLD, "\\EFI\\fedora\\shimx64.efi", Plan("000A", ("0000",), False, None)),
     ],
-    ids=["new-disk", "not-first", "made-by-the-system", "nothing-to-do", "empty-firmware"],
+    ids=["new-disk", "not-first", "made-by-the-system", "nothing-to-do", "empty-firmware", "missing", "missing, first"],
 )
 def test_plan(shown: str, guid: str, loader: str, expected: Plan) -> None:
     assert plan(parse(shown), "baremetal", guid, loader) == expected
