@@ -45,6 +45,21 @@ def _make_importable() -> None:
 _make_importable()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what only some tests know."""
+    parser.addoption("--bmc-trees", type=Path, metavar="FOLDER", help="recorded Redfish trees that are played, too")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test that wants a BMC each that is data."""
+    if "known_bmc" in metafunc.fixturenames:
+        from tests.bmcs import library
+
+        folder = metafunc.config.getoption("--bmc-trees")
+        known = [*library.of_the_project(), *(library.recorded(folder) if folder else ())]
+        metafunc.parametrize("known_bmc", known, ids=[bmc.name for bmc in known])
+
+
 class FakeNode:
     """A node on the fake driver: its machine is a file, its store a database in a temporary folder."""
 

@@ -90,12 +90,13 @@ def _link(path: str) -> Document:
     return {"@odata.id": path}
 
 
-def _error(status: int, text: str, code: str = "Base.1.18.GeneralError", **headers: str) -> Answer:
+def make_error(status: int, text: str, code: str = "Base.1.18.GeneralError", **headers: str) -> Answer:
     info = [{"MessageId": code, "Message": text}]
     return status, {"error": {"code": code, "message": text, "@Message.ExtendedInfo": info}}, headers
 
 
-def _tree() -> dict[str, Document]:
+def make_tree() -> dict[str, Document]:
+    """Return what it has: path to document."""
     actions = {"#VirtualMedia.InsertMedia": {"target": INSERT}, "#VirtualMedia.EjectMedia": {"target": EJECT}}
     reset = {"target": RESET, "ResetType@Redfish.AllowableValues": ["On", "ForceOff", "GracefulShutdown"]}
     boot = {
@@ -187,7 +188,7 @@ class Service(http.server.ThreadingHTTPServer):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-        self.tree = _tree()
+        self.tree = make_tree()
         if not offers_sessions:
             for key in ("SessionService", "Links"):
                 del self.tree[ROOT][key]
@@ -208,6 +209,7 @@ class Service(http.server.ThreadingHTTPServer):
         self.passwords = 0
         self.is_gone = False
         self.takes_basic = takes_basic
+        self.sessions_place = SESSIONS
         self._offers_sessions, self._session_limit, self._power_seconds = offers_sessions, session_limit, power_seconds
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
@@ -267,12 +269,12 @@ class Service(http.server.ThreadingHTTPServer):
 
     def answer(self, method: str, path: str, body: Document, headers: t.Any) -> Answer:
         """Do what a request asks, and return status, body and headers of the answer."""
-        if method == "POST" and path == SESSIONS and self._offers_sessions:
+        if self.is_entry(method, path):
             return self._log_in(body)
-        if path != ROOT and not self._is_known(headers):
-            return _error(401, "There is no valid session.", "Base.1.18.NoValidSession")
+        if not self.is_allowed(path, headers):
+            return make_error(401, "There is no valid session.", "Base.1.18.NoValidSession")
         if method == "GET":
-            return self._get(path)
+            return self.answer_get(path)
         if method == "DELETE":
             return self._log_out(path)
         self.writes.append((method, path, body))
@@ -283,16 +285,25 @@ class Service(http.server.ThreadingHTTPServer):
             self.acts.append(f"secure boot {body['SecureBootEnable']}")
             return 204, None, {}
         action = {RESET: self._reset, INSERT: self._insert, EJECT: self._eject}.get(path)
-        return action(body) if action else _error(405, "Not allowed.")
+        return action(body) if action else make_error(405, "Not allowed.")
 
-    def _get(self, path: str) -> Answer:
-        if path == SESSIONS:
-            members = [_link(f"{SESSIONS}/{number}") for number in self.tokens.values()]
+    def is_entry(self, method: str, path: str) -> bool:
+        """Say whether a request is a log-in."""
+        return method == "POST" and path == self.sessions_place and self._offers_sessions
+
+    def is_allowed(self, path: str, headers: t.Any) -> bool:
+        """Say whether a request may be answered: the root to everybody; what was refused is counted."""
+        return path == ROOT or self._is_known(headers)
+
+    def answer_get(self, path: str) -> Answer:
+        """Return the answer to a GET."""
+        if path == self.sessions_place:
+            members = [_link(f"{self.sessions_place}/{number}") for number in self.tokens.values()]
             return 200, {**_link(SESSIONS), "Name": "Sessions", "Members": members}, {}
         if path in self.tasks:
             return self.tasks[path]
         found = self.tree.get(path)
-        return (200, copy.deepcopy(found), {}) if found is not None else _error(404, "No such thing.")
+        return (200, copy.deepcopy(found), {}) if found is not None else make_error(404, "No such thing.")
 
     def _is_known(self, headers: t.Any) -> bool:
         if headers.get("X-Auth-Token") in self.tokens:
@@ -311,19 +322,19 @@ class Service(http.server.ThreadingHTTPServer):
         self.passwords += 1
         if (body.get("UserName"), body.get("Password")) != ("admin", self.password):
             self.refused += 1
-            return _error(401, "Wrong user name or password.", "Base.1.18.NoValidSession")
+            return make_error(401, "Wrong user name or password.", "Base.1.18.NoValidSession")
         if len(self.tokens) >= self._session_limit:
-            return _error(503, "Too many sessions.", "Base.1.18.SessionLimitExceeded")
+            return make_error(503, "Too many sessions.", "Base.1.18.SessionLimitExceeded")
         self.logins += 1
-        token, place = f"token-{self.logins}", f"{SESSIONS}/{self.logins}"
+        token, place = f"token-{self.logins}", f"{self.sessions_place}/{self.logins}"
         self.tokens[token] = str(self.logins)
         self.peak = max(self.peak, len(self.tokens))
         return 201, {**_link(place), "Id": str(self.logins)}, {"X-Auth-Token": token, "Location": place}
 
     def _log_out(self, path: str) -> Answer:
-        token = next((key for key, number in self.tokens.items() if path == f"{SESSIONS}/{number}"), None)
+        token = next((key for key, number in self.tokens.items() if path == f"{self.sessions_place}/{number}"), None)
         if token is None:
-            return _error(404, "No such session.")
+            return make_error(404, "No such session.")
         del self.tokens[token]
         return 204, None, {}
 
@@ -339,7 +350,7 @@ class Service(http.server.ThreadingHTTPServer):
         wanted = {"On": "On", "ForceOff": "Off", "GracefulShutdown": "Off"}[body["ResetType"]]
         if self._wanted_power == wanted:
             self.doubles.append(f"power {wanted.lower()}")
-            return _error(409, f"The machine is {wanted} already.", "Base.1.18.NoOperation")
+            return make_error(409, f"The machine is {wanted} already.", "Base.1.18.NoOperation")
         self._wanted_power = wanted
         if self._power_seconds:
             threading.Timer(self._power_seconds, self._power, (wanted,)).start()
@@ -363,7 +374,7 @@ class Service(http.server.ThreadingHTTPServer):
     def _insert(self, body: Document) -> Answer:
         if self.drive["Inserted"]:
             self.doubles.append("insert")
-            return _error(409, "Something is inserted.", "Base.1.18.ResourceInUse")
+            return make_error(409, "Something is inserted.", "Base.1.18.ResourceInUse")
         self.drive.update(Image=body["Image"], Inserted=True)
         self.acts.append("insert")
         return 204, None, {}
@@ -371,7 +382,7 @@ class Service(http.server.ThreadingHTTPServer):
     def _eject(self, body: Document) -> Answer:
         if not self.drive["Inserted"]:
             self.doubles.append("eject")
-            return _error(500, "Nothing is inserted.")
+            return make_error(500, "Nothing is inserted.")
         self.drive.update(Image=None, Inserted=False)
         self.acts.append("eject")
         return 204, None, {}
@@ -439,7 +450,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def play_status(self, fault: Document, do: t.Callable[[], Answer]) -> None:
         if fault.get("done"):
             do()
-        status, body, dummy = _error(fault["status"], fault.get("text", "injected fault"), fault.get("code", "Fault"))
+        status, body, dummy = make_error(
+            fault["status"], fault.get("text", "injected fault"), fault.get("code", "Fault")
+        )
         self.send(status, body, fault.get("headers", {}))
 
     def play_body(self, fault: Document, do: t.Callable[[], Answer]) -> None:
@@ -517,7 +530,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 outcome = do()
                 ended = {**task, "TaskState": "Completed", "TaskStatus": "OK"}
             else:
-                outcome = _error(500, str(fails))
+                outcome = make_error(500, str(fails))
                 messages = [{"MessageId": "Fault", "Message": fails}] if isinstance(fails, str) else fails
                 ended = {**task, "TaskState": fault.get("state", "Exception"), "Messages": messages}
             bmc.tasks[place] = outcome if fault.get("monitor") else (200, ended, {})

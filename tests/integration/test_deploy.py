@@ -167,8 +167,8 @@ def test_each_way_to_boot_ends_with_the_disk(site: t.Any, images: Path, boot_int
         *(["set_secure_boot on"] if secure_boot else []),
         booted,
         "set_power_state power on",
-        "set_boot_device disk persistent",
         "set_power_state power off",
+        "set_boot_device disk persistent",
         "set_power_state power on",
     ]
     assert site.machine()["booted_from"] == "disk"

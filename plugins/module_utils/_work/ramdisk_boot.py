@@ -52,4 +52,6 @@ def boot_from_media(request: Request, task: Task, url: str, *, persistent: bool)
     boot_interface(node, driver).boot(url, persistent=persistent)
     request.report("boot: power on")
     driver.power.set_power_state(base.POWER_ON)
+    if persistent:  # a ramdisk tells itself how it was started
+        driver.management.await_changes()
     task.record.power_state = base.POWER_ON

@@ -220,24 +220,23 @@ class RedfishManagement(base.ManagementInterface):
         return with_mode
 
     def _write(self, doing: str, now: Override, values: Document, is_done: t.Callable[[], bool]) -> None:
-        """Set properties of Boot where they belong; where that is refused, in the other place."""
-        places = [now.places(values, use_settings=use) for use in (self._session.quirk.settings, True, False)]
-        first, *others = list(dict.fromkeys((tuple(a.items()), tuple(b.items())) for a, b in places))
+        """Set properties of Boot where they belong; where that is refused, in the other place, from then on."""
 
-        def send(place: t.Any) -> bool:
-            return carry_through(
-                self._session, doing, lambda: self._session.set_boot(dict(place[0]), dict(place[1])), is_done, SETTINGS
-            )
+        def send(override: Override) -> bool:
+            places = override.places(values)
+            return carry_through(self._session, doing, lambda: self._session.set_boot(*places), is_done, SETTINGS)
 
+        other = dataclasses.replace(now, waits=not now.waits)
         try:
-            is_taken = send(first)
+            is_taken = send(now)
         except BMCResponseError as exc:
-            if exc.retryable or not others:
+            if exc.retryable or other.places(values) == now.places(values):
                 raise
             try:
-                is_taken = send(others[0])
+                is_taken = send(other)
             except BMCResponseError:
                 raise exc from None
+            self._session.known["waits"] = other.waits
         self._settle(is_taken, is_done)
 
     def _settle(self, is_taken: bool, is_done: t.Callable[[], bool]) -> None:

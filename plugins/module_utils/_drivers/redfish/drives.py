@@ -123,13 +123,14 @@ class Drives:
         document = self._session.read("read its virtual media", path)
         return Drive(path, document, by_change=self._session.allows(path, "PATCH") or not document.get("Actions"))
 
-    def only(self) -> Drive | None:
-        """Return the drive, without what is in it, where it is known to be the only one; else None."""
+    def only(self, url: str) -> Drive | None:
+        """Return the drive, without what is in it, where it is known to be the only one, and not to have ``url``."""
         known, last = self._session.known["drives"] or {}, self._session.known["media"] or {}
-        takes, tells_urls = known.get("takes") or {}, last.get("told") == last.get("url")
-        for path, actions in takes.items() if len(takes) == 1 and not known["unread"] and tells_urls else ():
-            return Drive(path, {"Actions": actions}, by_change=False) if actions.get(INSERT) else None
-        return None
+        takes, tells_urls = known.get("takes") or {}, last.get("told") == last.get("url") != url
+        if len(takes) != 1 or known["unread"] or not tells_urls:
+            return None
+        path, actions = next(iter(takes.items()))
+        return Drive(path, {"Actions": actions}, by_change=False) if actions.get(INSERT) else None
 
     def best(self) -> Drive:
         """Return the drive to use, as it is now: the one that has something in it, else the first.
@@ -182,6 +183,10 @@ class Drives:
     def remember(self, drive: Drive, url: str) -> None:
         """Remember under which name the BMC tells a URL that it was given."""
         self._session.known["media"] = {"path": drive.path, "url": url, "told": drive.media}
+
+    def forget(self, drive: Drive) -> None:
+        """Remember that nothing is in a drive any more."""
+        self._session.known["media"] = {"path": drive.path, "url": None, "told": None}
 
     def url_of(self, drive: Drive) -> str | None:
         """Return what is in a drive, by the URL that it was given, if it is still that."""

@@ -57,7 +57,7 @@ class RedfishVirtualMedia(interfaces.VirtualMediaInterface):
         return self._drives.url_of(self._drive)
 
     def insert_media(self, url: str) -> None:
-        only = self._drives.only()
+        only = self._drives.only(url) if self._drive is None else None
         if only is not None and self._inserts_at_once(only, url):
             return None
         drive = self._drive = self._drives.best()
@@ -106,7 +106,10 @@ class RedfishVirtualMedia(interfaces.VirtualMediaInterface):
             self._insert(url, is_in, INSERT)
         except _OccupiedError:
             return False
-        return self._drive.media == url
+        if self._drive.media != url:
+            return False
+        self._drives.remember(self._drive, url)
+        return True
 
     def _insert(self, url: str, is_done: t.Callable[[], bool], limits: Limits) -> None:
         def send() -> None:
@@ -129,6 +132,8 @@ class RedfishVirtualMedia(interfaces.VirtualMediaInterface):
 
         carry_through(self._session, doing, send, lambda: self._look().media is None, EJECT)
         self._await("empty", FIRST_LOOK, ask_again)
+        if self._drive is not None:
+            self._drives.forget(self._drive)
 
     def _await(self, wanted: str, first_look: float, ask_again: t.Callable[[], object] | None = None) -> None:
         wait_until(

@@ -32,15 +32,20 @@ WIRE_MODES = {ours: wire for wire, ours in MODES.items()}
 
 @dataclasses.dataclass(frozen=True)
 class Override:
-    """The boot override of a System. ``boot``: its Boot; ``pending``: that of its Settings resource, if it has one."""
+    """The boot override of a System.
+
+    ``boot``: its Boot; ``pending``: that of its Settings resource, if it has one; ``waits``: whether what that has is
+    what counts at the next start, and is set there.
+    """
 
     boot: Document
     pending: Document = dataclasses.field(default_factory=dict)
+    waits: bool = True
 
     def value(self, name: str) -> t.Any:
-        """Return a property as it will be; what waits in the Settings resource counts, null there does not."""
-        waiting = self.pending.get(name)
-        return self.boot.get(name) if waiting is None else waiting
+        """Return a property as it will be: null says nothing of it."""
+        first, second = (self.pending, self.boot) if self.waits else (self.boot, self.pending)
+        return second.get(name) if first.get(name) is None else first.get(name)
 
     def allowed(self, name: str) -> list[str] | None:
         """Return the values that a property may have; None where the service does not tell."""
@@ -60,10 +65,7 @@ class Override:
         device = None if is_none else DEVICES.get(str(target), str(target))
         return base.BootDevice(device, enabled == "Continuous", MODES.get(str(self.value(MODE))))
 
-    def places(self, values: Document, *, use_settings: bool) -> tuple[Document, Document]:
-        """Return which values belong into the Settings resource, and which into the System's own Boot.
-
-        :param use_settings: whether what the Settings resource has is set there.
-        """
-        waiting = {name: value for name, value in values.items() if use_settings and name in self.pending}
+    def places(self, values: Document) -> tuple[Document, Document]:
+        """Return which values belong into the Settings resource, and which into the System's own Boot."""
+        waiting = {name: value for name, value in values.items() if self.waits and name in self.pending}
         return waiting, {name: value for name, value in values.items() if name not in waiting}

@@ -105,13 +105,19 @@ class SystemSession(Session):
             path = _settings_of(system.json)
         names, ignored = self.known["settings"], {"always": None, "known": set(), "device": {MODE}}[pending]
         if path is None or (names is not None and ignored is not None and {*names} <= ignored):
-            return Override(boot)
+            return Override(boot, waits=self.waits)
         if self._waiting is None or not self.recent_system(within):
             document = self.read(doing, path)
             with self.translated(doing):
                 self._waiting = dict(document.get("Boot") or {})
         self.known["settings"] = sorted({name.partition("@")[0] for name in self._waiting} & {*OURS})
-        return Override(boot, self._waiting)
+        return Override(boot, self._waiting, self.waits)
+
+    @property
+    def waits(self) -> bool:
+        """Whether what a Settings resource has of Boot is set there, and counts: as was found out, else by quirk."""
+        found: bool | None = self.known["waits"]
+        return self.quirk.settings if found is None else found
 
     def reset_types(self, *, ask: bool = False) -> list[str] | None:
         """Return the ResetTypes that the System offers; None where it does not tell.

@@ -87,8 +87,8 @@ BUDGETS: dict[str, tuple[Act, int, int]] = {
     "boot from the disk": (boot_disk, 7, 5),
     "boot from the disk again": (boot_disk, 5, 3),
     "insert media": (insert, 10, 4),
-    "eject media": (eject, 10, 6),
-    "boot media": (boot_media, 16, 10),
+    "eject media": (eject, 10, 5),
+    "boot media": (boot_media, 16, 11),
     "boot from the network": (boot_network, 11, 9),
     "look at Secure Boot": (lambda driver: driver.management.get_secure_boot(), 6, 4),
 }
