@@ -14,6 +14,7 @@ What a behaviour may say, and what is assumed where it says nothing, is ``BEHAVI
 from __future__ import annotations
 
 import copy
+import datetime
 import re
 import threading
 import typing as t
@@ -116,6 +117,8 @@ class Player(Service):
         status, body, headers = super().answer_get(path)
         if status == 200 and isinstance(body, dict) and "@odata.etag" in body:
             headers = {**headers, "ETag": body["@odata.etag"]}
+        if status == 200 and isinstance(body, dict) and body.get("DateTime") == "now":  # as recordings have it
+            body["DateTime"] = datetime.datetime.now(datetime.timezone.utc).isoformat()
         allow = "GET, HEAD, PATCH" if self.does["media"]["by_patch"] and "VirtualMedia" in path else "GET, HEAD"
         return status, body, {**headers, "Allow": allow}
 

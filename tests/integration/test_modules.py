@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
@@ -141,6 +142,26 @@ def test_info_over_real_ipmi(site: t.Any, ipmi_service: t.Any) -> None:
         bmc=ipmi_service.bmc(),
     )
     assert run.code == 0, run.output
+
+
+def test_the_doctor_examines_any_bmc_and_changes_nothing(
+    site: t.Any, ipmi_service: t.Any, redfish_service: t.Any
+) -> None:
+    ipmi_service.power = False
+    recording = site.folder / "node01.json"
+    told = {"the fake": {}, "IPMI": {"bm_bmc": ipmi_service.bmc()}, "Redfish": {"bm_bmc": redfish_service.bmc()}}
+    for what, variables in told.items():
+        more = {"bmc_doctor_record": str(site.folder)} if what == "Redfish" else {"bmc_doctor_write": True}
+        run = site.play("bmc_doctor.yml", **variables, **more)
+        assert run.code == 0, run.output
+        for row in ("WHAT", "power", "boot override", "inventory", "VARIABLES", "bm_boot_interface"):
+            assert row in run.output, what
+    tree = json.loads(recording.read_text())
+    assert "/redfish/v1" in tree
+    assert redfish_service.systems[0] not in recording.read_text()  # its UUID, that stands in its path, too
+    assert site.play("bmc_doctor.yml", bm_bmc=redfish_service.bmc(), bmc_doctor_record=str(site.folder)).changed == 0
+    checked = site.play("bmc_doctor.yml", "--check", bmc_doctor_write=True)
+    assert checked.code == 0, checked.output
 
 
 def test_a_deployment_over_real_ipmi(site: t.Any, ipmi_service: t.Any) -> None:

@@ -14,7 +14,7 @@ import typing as t
 from .._contract.node import Node
 from .._errors import BMCConnectionError, BMCResponseError, BMCTimeoutError, UnsupportedOperationError
 from .._wait import wait_until
-from .interfaces import Agent, HealthInterface, InspectInterface, VirtualMediaInterface
+from .interfaces import Agent, ExamineInterface, HealthInterface, InspectInterface, VirtualMediaInterface
 
 POWER_ON = "power on"
 POWER_OFF = "power off"
@@ -229,6 +229,9 @@ class Driver(abc.ABC):
     """None: not known to this driver."""
 
     inspect: InspectInterface | None = None
+    """None: not known to this driver."""
+
+    examine: ExamineInterface | None = None
     """None: not known to this driver."""
 
     agent: Agent | None = None

@@ -41,6 +41,7 @@ from pathlib import Path
 from .. import _errors as errors
 from .._contract.node import Node
 from . import base, interfaces
+from .examination import Examination
 from .inventory import Inventory, complete
 
 Machine = dict[str, t.Any]
@@ -274,6 +275,7 @@ class FakeDriver(base.Driver):
         self.management = FakeManagement(self, file)
         self.virtual_media = FakeVirtualMedia(file)
         self.inspect = FakeInspect(file)
+        self.examine = Examination(self)
         self.agent = FakeAgent(file)
 
     def close(self) -> None:

@@ -7,7 +7,10 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 import typing as t
+
+from .._errors import UnsupportedOperationError
 
 
 class VirtualMediaInterface(abc.ABC):
@@ -70,6 +73,39 @@ class InspectInterface(abc.ABC):
 
         :raises BMCError: the BMC is away or refuses; an error about one part only makes that part ``missing``.
         """
+
+
+OK, NOTE, NO, UNKNOWN = "ok", "note", "no", "unknown"
+"""Verdicts of a finding: as it should be; works, and something is to be known; does not work; could not be told."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What was found out about one thing that a BMC does: ``seen`` in words, and what to do, if there is something."""
+
+    what: str
+    verdict: str
+    seen: str
+    advice: str = ""
+
+
+class ExamineInterface(abc.ABC):
+    """Finds out what this BMC does, before anything depends on it."""
+
+    @abc.abstractmethod
+    def examine(self, *, write: bool, media_url: str | None) -> tuple[list[Finding], dict[str, t.Any]]:
+        """Return what was found, and host variables that suit this BMC.
+
+        :param write: also set a boot device once, and take it back; and, with ``media_url``, insert and eject media.
+        :raises BMCError: the BMC is away, or refuses the credentials; what it can't do is a finding.
+        """
+
+    def record(self) -> dict[str, t.Any]:
+        """Return what was read, as a tree that can be played: nothing in it tells whose it is.
+
+        :raises UnsupportedOperationError: this driver reads nothing that could be played.
+        """
+        raise UnsupportedOperationError("This driver makes no recording.", hint="Redfish does.")
 
 
 class Agent(t.Protocol):

@@ -12,6 +12,7 @@ import typing as t
 from ..._contract.node import Node
 from ..._errors import BMCConnectionError, BMCResponseError, UnsupportedOperationError
 from .. import base, interfaces
+from ..examination import Examination
 from .address import check_lengths
 from .inspect import IPMIInspect
 from .session import Session
@@ -163,6 +164,7 @@ class IPMIDriver(base.Driver):
         self.management = IPMIManagement(self)
         self.health = IPMIHealth(self)
         self.inspect = IPMIInspect(self.session)
+        self.examine = Examination(self)
 
     def close(self) -> None:
         self.session.close()

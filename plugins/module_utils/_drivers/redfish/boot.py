@@ -79,12 +79,13 @@ class RedfishManagement(base.ManagementInterface):
         now = self._session.read_override("read the boot device", within=JUST_NOW)
         if now.device.device is None:
             return
-        values = {ENABLED: "Disabled", **({TARGET: "None"} if "None" in (now.allowed(TARGET) or ()) else {})}
-        none = base.BootDevice(None, False)
-        self._write("remove the boot override", now, values, lambda: self._look().device is None)
+        whole = self._session.quirk.whole_override
+        values = {ENABLED: "Disabled", **({TARGET: "None"} if whole or "None" in (now.allowed(TARGET) or ()) else {})}
+        mode = {MODE: now.value(MODE)} if now.value(MODE) else {}
+        self._send("remove the boot override", now, values, mode, lambda: self._look().device is None, with_mode=whole)
         seen = self._look()
         if seen.device is not None:
-            raise self._forgotten(none, seen)
+            raise self._forgotten(base.BootDevice(None, False), seen)
 
     def check_http_boot(self) -> None:
         now = self._session.read_override("read what it can boot from", within=JUST_NOW)
@@ -195,8 +196,9 @@ class RedfishManagement(base.ManagementInterface):
         is_told = now.has(MODE)
         with_mode = is_told and (now.device.mode != wanted.mode or self._session.quirk.whole_override)
         seen = now.device
+        doing, mode = f"boot from {values[TARGET]}", {MODE: WIRE_MODES[str(wanted.mode)]}
         for dummy in range(2):
-            with_mode = self._send(now, wanted, values, with_mode=with_mode)
+            with_mode = self._send(doing, now, values, mode, lambda: _fits(self._look(), wanted), with_mode=with_mode)
             seen = self._look_for(wanted.device, "known" if with_mode else "device")
             if _fits(seen, wanted):
                 return seen
@@ -206,16 +208,23 @@ class RedfishManagement(base.ManagementInterface):
             return dataclasses.replace(seen, mode=wanted.mode)
         return seen
 
-    def _send(self, now: Override, wanted: base.BootDevice, values: Document, *, with_mode: bool) -> bool:
-        """Send the override; with the mode, where it is to be, or is asked for. Return whether it was sent along."""
-        doing, mode = f"boot from {values[TARGET]}", {MODE: WIRE_MODES[str(wanted.mode)]}
-        told = {**values, **(mode if with_mode else {})}
+    def _send(
+        self,
+        doing: str,
+        now: Override,
+        values: Document,
+        mode: Document,
+        is_done: t.Callable[[], bool],
+        *,
+        with_mode: bool,
+    ) -> bool:
+        """Send an override; with the mode, where it is to be, or is asked for. Return whether it was sent along."""
         try:
-            self._write(doing, now, told, lambda: _fits(self._look(), wanted))
+            self._write(doing, now, {**values, **(mode if with_mode else {})}, is_done)
         except BMCResponseError as exc:
             if with_mode or MODE not in exc.message:
                 raise
-            self._write(doing, now, {**values, **mode}, lambda: _fits(self._look(), wanted))
+            self._write(doing, now, {**values, **mode}, is_done)
             return True
         return with_mode
 

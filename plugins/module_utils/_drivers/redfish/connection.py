@@ -1,7 +1,5 @@
 """One connection with a BMC, within limits of time and size: TCP, TLS, whom it is trusted to reach, and HTTP on it."""
 
-# pylint: disable=unused-import
-
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -107,6 +105,13 @@ class Connection:
             content = _read(response)
             self.is_kept = keep and response.isclosed() and not response.will_close
             return Answer(response.status, response.headers, content)
+
+    @property
+    def peer(self) -> tuple[str, bytes] | None:
+        """Version of TLS, and the BMC's certificate (DER); None for http."""
+        if not isinstance(self._sock, ssl.SSLSocket):
+            return None
+        return str(self._sock.version()), self._sock.getpeercert(binary_form=True) or b""
 
     def is_clear(self) -> bool:
         """Say whether it is still open, and nothing has come that was not asked for."""

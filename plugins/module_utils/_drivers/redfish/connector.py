@@ -39,17 +39,18 @@ HEADERS = {
 class Connector(SushyConnector):  # type: ignore[misc]
     """Sends what sushy's resources ask for, but for documents that are known.
 
-    ``written``: the answers to what was not only read, the last one last. ``etags``, ``allowed``: ETag and Allow of
-    what was read last, by path.
+    ``written``: the answers to what was not only read, the last one last. ``read``: the documents; ``etags``,
+    ``allowed``: ETag and Allow of what was read last; by path.
     """
 
     def __init__(self, client: Client, login: Login, counters: Counters, known: Known) -> None:
         super().__init__(client.url)
-        self._client = client
+        self.client = client
         self._login = login
         self._counters = counters
         self._known = known
         self.written: list[Answer] = []
+        self.read: dict[str, dict[str, t.Any]] = {}
         self.etags: dict[str, str] = {}
         self.allowed: dict[str, str] = {}
 
@@ -70,14 +71,14 @@ class Connector(SushyConnector):  # type: ignore[misc]
     def log_out(self, *, keep: bool) -> None:
         """Delete the sessions, but for one that the next task goes on with, and close the connection."""
         self._login.close(self.exchange, keep=keep)
-        self._client.close()
+        self.client.close()
 
     def look(self, target: str) -> Answer:
         """Return the answer to a GET, whatever it is.
 
         :raises UnreachableError, MalformedError: see ``Client.request``.
         """
-        return self._read(self._client.path_of(target), {}, is_sound=lambda dummy: None)
+        return self._read(self.client.path_of(target), {}, is_sound=lambda dummy: None)
 
     def _op(
         self,
@@ -88,7 +89,7 @@ class Connector(SushyConnector):  # type: ignore[misc]
         **dummy: t.Any,
     ) -> Answer:
         """Do what sushy's own does, without its retries: a write is sent once, what is read is asked for again."""
-        target = self._client.path_of(path)
+        target = self.client.path_of(path)
         given = {key: value for key, value in (headers or {}).items() if value is not None}
         if method == "GET":
             known = self._known.find(target)
@@ -100,7 +101,7 @@ class Connector(SushyConnector):  # type: ignore[misc]
         else:
             answer = self._send(method, target, given, data)
             self.written.append(answer)
-        raise_for(method, f"{self._client.url}{target}", answer)
+        raise_for(method, f"{self.client.url}{target}", answer)
         return answer
 
     def _read(self, target: str, headers: t.Mapping[str, str], is_sound: t.Callable[[Answer], object]) -> Answer:
@@ -133,6 +134,7 @@ class Connector(SushyConnector):  # type: ignore[misc]
     def _learn(self, target: str, answer: Answer) -> None:
         document, path = answer.document(), target.rstrip("/")
         self._known.keep(target, document)
+        self.read[path] = document
         self.etags[path] = str(answer.headers.get("ETag") or document.get("@odata.etag") or "")
         self.allowed[path] = str(answer.headers.get("Allow") or "")
 
@@ -157,7 +159,7 @@ class Connector(SushyConnector):  # type: ignore[misc]
         self._counters.bmc_requests += 1
         body = None if data is None else json.dumps(data).encode()
         given = {**HEADERS, **({"Content-Type": "application/json"} if body is not None else {}), **headers}
-        return self._client.request(method, self._client.path_of(target), given, body, seconds)
+        return self.client.request(method, self.client.path_of(target), given, body, seconds)
 
 
 def raise_for(method: str, url: str, answer: Answer) -> None:

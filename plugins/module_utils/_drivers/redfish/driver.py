@@ -11,6 +11,7 @@ import typing as t
 from ..._contract.node import Node
 from .. import base
 from .boot import RedfishManagement
+from .doctor import RedfishExamination
 from .inspect import RedfishInspect
 from .media import RedfishVirtualMedia
 from .power import RedfishPower
@@ -22,16 +23,20 @@ class RedfishDriver(base.Driver):
 
     def __init__(self, node: Node) -> None:
         super().__init__(node)
-        self.session = SystemSession(node.bmc, node.name, self.counters, lambda: self.recall())
+        self.session = SystemSession(node.bmc, node.name, self.counters, self._recall)
         self.power = RedfishPower(self, self.session)
         self.management = RedfishManagement(self, self.session)
         self.virtual_media = RedfishVirtualMedia(self.session)
         self.inspect = RedfishInspect(self.session)
+        self.examine = RedfishExamination(self, self.session)
 
     @property
     def system(self) -> t.Any:
         """The System as it was read last."""
         return self.session.system()
+
+    def _recall(self) -> t.Mapping[str, t.Any]:
+        return self.recall()
 
     @property
     def learnt(self) -> dict[str, t.Any] | None:

@@ -191,7 +191,7 @@ class Drives:
     def url_of(self, drive: Drive) -> str | None:
         """Return what is in a drive, by the URL that it was given, if it is still that."""
         known = self._session.known["media"] or {}
-        is_same = (known.get("path"), known.get("told")) == (drive.path, drive.media)
+        is_same = drive.media is not None and (known.get("path"), known.get("told")) == (drive.path, drive.media)
         return str(known["url"]) if is_same else drive.media
 
     def _list(self) -> list[str]:

@@ -3,6 +3,8 @@
 No proxy, no ~/.netrc, no cookies, no redirect to another origin: what a BMC is sent goes to that BMC.
 """
 
+# pylint: disable=unused-import
+
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -31,6 +33,7 @@ class Client:
 
     ``verify``: true, false, a CA file or folder, or ``sha256:`` and the digest of the one certificate that is trusted.
     ``timeout``: seconds for the whole of one request, from the connection to the last byte.
+    ``reused``: how many requests were answered on a connection that was kept; ``peer``: see ``Connection``.
 
     :raises OSError: the CA file can't be read.
     """
@@ -46,6 +49,8 @@ class Client:
         self._place = Place(host, port, context, pin)
         self._connection: Connection | None = None
         self.keeps_alive = True
+        self.reused = 0
+        self.peer: tuple[str, bytes] | None = None
 
     def path_of(self, target: str, base: str = "/") -> str:
         """Return path and query of a link.
@@ -90,6 +95,7 @@ class Client:
             connection = None
         was_kept = connection is not None
         connection = connection or Connection(self._place, request[-1])
+        self.peer = connection.peer
         with contextlib.ExitStack() as opened:
             opened.callback(connection.close)
             try:
@@ -97,6 +103,7 @@ class Client:
             except (UnreachableError, MalformedError):
                 self.keeps_alive = self.keeps_alive and not was_kept  # some answer one request alone
                 raise
+            self.reused += was_kept
             if connection.is_kept:
                 self._connection = connection
                 opened.pop_all()

@@ -19,7 +19,9 @@ LASTS = 86400.0
 """Seconds after which all is learnt anew: a BMC may get other firmware."""
 
 STAYS: dict[str, tuple[str, ...]] = {
-    "ServiceRoot": ("RedfishVersion", "Vendor", "Product", "Systems", "Managers", "Chassis", "SessionService", "Links"),
+    "ServiceRoot": (
+        *("RedfishVersion", "Vendor", "Product", "Systems", "Managers", "Chassis", "SessionService", "Links", "Tasks"),
+    ),
     "ComputerSystemCollection": ("Members",),
     "ManagerCollection": ("Members",),
     "VirtualMediaCollection": ("Members",),

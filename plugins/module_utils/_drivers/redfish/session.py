@@ -126,6 +126,26 @@ class Session:
         return list(self._connector.written)
 
     @property
+    def documents(self) -> dict[str, Document]:
+        """What was read, by path."""
+        return self._connector.read if self._connector is not None else {}
+
+    @property
+    def has_session(self) -> bool:
+        """Whether the log-in has made a session; else the password goes with each request."""
+        return "X-Auth-Token" in self._login.headers
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the BMC answers more than one request on a connection."""
+        return self._connector is not None and self._connector.client.reused > 0
+
+    @property
+    def peer(self) -> tuple[str, bytes] | None:
+        """Version of TLS, and the BMC's certificate (DER); None for http."""
+        return self._connector.client.peer if self._connector is not None else None
+
+    @property
     def retry_after(self) -> float | None:
         """Seconds after which the BMC wants to be asked again for what was written last; None: not told."""
         written = self._connector.written if self._connector is not None else ()

@@ -129,8 +129,11 @@ class SystemSession(Session):
         told = action.get("ResetType@Redfish.AllowableValues")
         info = action.get("@Redfish.ActionInfo")
         if not told and info and (ask or self.known.find(str(info))):
-            parameters = self.read("tell how it can be reset", str(info)).get("Parameters") or []
-            told = next((item.get("AllowableValues") for item in parameters if item.get("Name") == "ResetType"), None)
+            document = self.read_optional("tell how it can be reset", self._connector.get, str(info))
+            parameters = document.json().get("Parameters") if document is not None else ()
+            told = next(
+                (item.get("AllowableValues") for item in parameters or () if item.get("Name") == "ResetType"), None
+            )
         return [str(value) for value in told] if told else None
 
     def reset(self, reset_type: str) -> None:

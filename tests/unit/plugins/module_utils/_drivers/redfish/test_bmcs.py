@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import pytest
@@ -15,6 +16,7 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.virtual_
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.interfaces import NOTE, OK, Finding
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.inventory import complete
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish import boot, media, power
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish.driver import RedfishDriver
@@ -118,3 +120,42 @@ def test_an_iso_is_booted_and_taken_back_or_refused_before(
 def test_its_inventory_has_each_key(driver: RedfishDriver) -> None:
     told = driver.inspect.get_inventory()
     assert told == complete(told)
+
+
+def examine(driver: RedfishDriver, **options: t.Any) -> tuple[dict[str, Finding], dict[str, t.Any]]:
+    found, variables = driver.examine.examine(**{"write": False, "media_url": None, **options})
+    return {finding.what: finding for finding in found}, variables
+
+
+def test_an_examination_tells_what_works_and_a_recording_of_it_tells_the_same(
+    driver: RedfishDriver, bmc: Player, known_bmc: Known, fake_node: t.Any
+) -> None:
+    found, variables = examine(driver)
+    assert bmc.writes == []
+    boots, takes = refusal_of(known_bmc, "boot") is None, refusal_of(known_bmc, "boot", "cdrom", "media") is None
+    assert (found["boot override"].verdict in (OK, NOTE)) == boots
+    assert (found["virtual media"].verdict == OK) == (refusal_of(known_bmc, "media") is None or not boots) or not takes
+    assert ("bm_boot_interface" in variables) == boots
+    assert (variables.get("bm_boot_interface") == "virtual_media") == takes
+    assert all(finding.seen for finding in found.values())
+    tree = driver.examine.record()
+    driver.close()
+    with dataclasses.replace(known_bmc, tree=tree).play() as again:
+        again.tree[again.place]["PowerState"] = bmc.system["PowerState"]
+        told = again.bmc(system_id=known_bmc.system_id)
+        params = fake_node.params(NODE_SPEC, bmc={"verify": True, "timeout": 5.0, "power_timeout": 10.0, **told})
+        with RedfishDriver(Node.from_params({**params, "boot_mode": "uefi"})) as second:
+            assert examine(second) == (found, variables)
+
+
+def test_an_examination_that_writes_leaves_all_as_it_was(driver: RedfishDriver, bmc: Player, known_bmc: Known) -> None:
+    before = driver.management.get_boot_device() if "boot" not in known_bmc.refuses else None
+    found, dummy = examine(driver, write=True, media_url=ISO)
+    tried = found["boot override, set and taken back"]
+    if before is not None and before.device is None and "boot" not in known_bmc.refuses:
+        assert tried.verdict == OK, tried
+        assert driver.management.get_boot_device().device is None
+    assert [item for item in bmc._drives().values() if item.get("Inserted")] == []
+    if refusal_of(known_bmc, "boot", "cdrom", "media", "insert") is None:
+        assert found["virtual media, in and out"].verdict == OK
+    assert bmc.power_ons == 0
