@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import re
 import typing as t
 
@@ -26,6 +27,15 @@ BOOT_MODES = {"UEFI": "uefi", "Legacy": "bios"}
 LINKS = {"LinkUp": True, "NoLink": False, "LinkDown": False}
 """EthernetInterface.LinkStatus."""
 
+SMALLEST_DISK = 10**9
+"""Bytes: some services tell MiB where bytes belong, and no disk is that small."""
+
+_PLACEHOLDER = re.compile(
+    r"to be filled by o\.?e\.?m\.?|default string|not (?:specified|available)|none|n/a|01234567\w*|[.0x* -]+",
+    re.IGNORECASE,
+)
+"""What is left in SMBIOS by who has not filled it in."""
+
 _NO_HEX_DIGIT = re.compile("[^0-9a-f]")
 
 
@@ -39,7 +49,7 @@ class RedfishInspect(interfaces.InspectInterface):
         system = self._session.read_system("read its inventory")
         reader = _Reader(self._session, system)
         told = {
-            "system": _describe_system(system),
+            "system": reader.read_system(),
             "firmware": {
                 "bios": _text(system.json.get("BiosVersion")),
                 "bmc": reader.read("firmware", lambda: _find_bmc_version(self._session.managers())),
@@ -72,17 +82,40 @@ class _Reader:
             self.missing.add(part)
             return None
 
-    def read_members(self, part: str, name: str) -> list[t.Any]:
+    def read_members(self, part: str, name: str) -> list[Document]:
         """Return the members of one of the System's collections that can be read and are not empty slots."""
-        collection = self.read(part, getattr, self._system, name)
-        paths = collection.members_identities if collection is not None else ()
-        members = [self.read(part, collection.get_member, path) for path in paths or ()]
-        return [member for member in members if member is not None and _is_present(member.json)]
+        collection = self._follow(part, [_section(self._system, name)])
+        return [item for item in self._follow(part, self._links(part, collection)) if _is_present(item)]
+
+    def _links(self, part: str, documents: t.Iterable[Document], name: str = "Members") -> list[t.Any]:
+        """Return the links in documents; null stands for none."""
+        found = [document.get(name) or [] for document in documents]
+        if not all(isinstance(links, list) for links in found):
+            self.missing.add(part)
+        return [link for links in found if isinstance(links, list) for link in links]
+
+    def _follow(self, part: str, links: t.Iterable[t.Any]) -> list[Document]:
+        """Return the documents that links lead to; those that can't be read are missing."""
+        paths = [str(link["@odata.id"]) for link in links if isinstance(link, dict) and link.get("@odata.id")]
+        found = [self.read(part, self._session.get, path) for path in dict.fromkeys(paths)]
+        return [item for item in found if item]
+
+    def read_system(self) -> Document:
+        """Return who made the machine; where its System does not tell, what it stands in does."""
+        told = _describe_system(self._system.json)
+        if self._session.quirk.serial_in_sku:
+            told["serial"] = told["sku"] or told["serial"]
+        if not any(told[key] for key in ("vendor", "product", "serial")):
+            links = (_section(self._system, "Links").get("Chassis") or [{}])[0]
+            path = links.get("@odata.id") if isinstance(links, dict) else None
+            chassis = self.read("system", self._session.get, str(path)) if path else None
+            told |= {key: value for key, value in _describe_system(chassis or {}).items() if told[key] is None}
+        return told
 
     def read_cpus(self) -> Document:
         """Return the processors: counted one by one, else as the System sums them up."""
         summary = _section(self._system, "ProcessorSummary")
-        members = [item.json for item in self.read_members("cpus", "processors")]
+        members = self.read_members("cpus", "Processors")
         found = [item for item in members if item.get("ProcessorType") in (None, "CPU")]
         threads = [_number(item.get("TotalThreads")) for item in found]
         is_complete = bool(found) and "cpus" not in self.missing
@@ -99,23 +132,22 @@ class _Reader:
 
     def read_drives(self) -> list[Document]:
         """Return the drives of all storage controllers, each once."""
-        found: dict[str, Document] = {}
-        for storage in self.read_members("disks", "storage"):
-            for path in storage.drives_identities or ():
-                if path not in found:
-                    drive = self.read("disks", storage.get_drive, path)
-                    found[path] = drive.json if drive is not None else {}
-        return [_describe_drive(item) for item in found.values() if item and _is_present(item)]
+        storage = self.read_members("disks", "Storage")
+        drives = [item for item in self._follow("disks", self._links("disks", storage, "Drives")) if _is_present(item)]
+        names = collections.Counter(str(item.get("Name")) for item in drives)
+        return [_describe_drive(item, with_place=names[str(item.get("Name"))] > 1) for item in drives]
 
     def read_simple_storage(self) -> list[Document]:
         """Return the drives of a service that has the older SimpleStorage; what has no size is no disk."""
-        members = self.read_members("disks", "simple_storage")
-        devices = [device for member in members for device in member.json.get("Devices") or []]
-        return [_describe_drive(item) for item in devices if item.get("CapacityBytes") and _is_present(item)]
+        members = self.read_members("disks", "SimpleStorage")
+        devices = [device for member in members for device in member.get("Devices") or []]
+        disks = [item for item in devices if not str(item.get("Name")).upper().startswith("USB")]  # the BMC's own media
+        return [_describe_drive(item) for item in disks if item.get("CapacityBytes") and _is_present(item)]
 
     def read_nics(self) -> list[Document]:
-        """Return the ports of the machine."""
-        members = [item.json for item in self.read_members("nics", "ethernet_interfaces")]
+        """Return the ports of the machine, not what is made of them, nor the BMC's own (Links.HostInterface)."""
+        members = self.read_members("nics", "EthernetInterfaces")
+        members = [item for item in members if _is_port(item)]
         return [
             {
                 "name": _text(item.get("Id")),
@@ -127,9 +159,9 @@ class _Reader:
         ]
 
 
-def _describe_system(system: t.Any) -> Document:
+def _describe_system(document: Document) -> Document:
     keys = {"vendor": "Manufacturer", "product": "Model", "serial": "SerialNumber", "uuid": "UUID", "sku": "SKU"}
-    return {key: _text(system.json.get(name)) for key, name in keys.items()}
+    return {key: _text(document.get(name)) for key, name in keys.items()}
 
 
 def _find_bmc_version(managers: t.Iterable[t.Any]) -> str | None:
@@ -147,16 +179,29 @@ def _get_boot_mode(system: t.Any) -> str | None:
 
 
 def _section(system: t.Any, name: str) -> Document:
-    found = system.json.get(name)
+    return _part(system.json, name)
+
+
+def _part(document: Document, name: str) -> Document:
+    found = document.get(name)
     return found if isinstance(found, dict) else {}
 
 
-def _describe_drive(item: Document) -> Document:
+def _is_port(item: Document) -> bool:
+    is_made = item.get("EthernetInterfaceType") == "Virtual" or _part(item, "VLAN").get("VLANEnable") is True
+    return not is_made and "HostInterface" not in _part(item, "Links")
+
+
+def _describe_drive(item: Document, *, with_place: bool = False) -> Document:
+    """Return a drive; ``with_place``: its name alone does not tell it from others."""
+    name = _text(item.get("Name")) or _text(item.get("Id"))
+    place = _text(_part(_part(item, "PhysicalLocation"), "PartLocation").get("ServiceLabel")) if with_place else None
+    size = _number(item.get("CapacityBytes"))
     return {
-        "name": _text(item.get("Name")) or _text(item.get("Id")),
+        "name": f"{name} ({place})" if place else name,
         "model": _text(item.get("Model")),
         "serial": _text(item.get("SerialNumber")),
-        "size_bytes": _number(item.get("CapacityBytes")),
+        "size_bytes": size if size and size >= SMALLEST_DISK else None,
         "media_type": _text(item.get("MediaType")),
         "protocol": _text(item.get("Protocol")),
     }
@@ -168,7 +213,9 @@ def _is_present(item: Document) -> bool:
 
 
 def _text(value: t.Any) -> str | None:
-    return str(value).strip() or None if value is not None else None
+    """Return a text; None for what stands where nothing was filled in."""
+    text = str(value).strip() if value is not None else ""
+    return None if not text or _PLACEHOLDER.fullmatch(text) else text
 
 
 def _number(value: t.Any, factor: int = 1) -> int | None:

@@ -27,6 +27,7 @@ class Quirk:
     ``whole_override``: target, enabled and mode of a boot override are wanted together.
     ``settings``: whether what a Settings resource has of Boot is set there; else on the System.
     ``changes_later``: boot mode and Secure Boot change in the next start, by a job of the firmware's.
+    ``serial_in_sku``: SKU is the machine's serial number, as SMBIOS has it; SerialNumber that of its board.
     ``reset_attempts``, ``reset_wait``: how often, and after how many seconds, a reset is asked for that the BMC has no
     time for, where it does not say itself when to come back.
     """
@@ -38,6 +39,7 @@ class Quirk:
     whole_override: bool = False
     settings: bool = True
     changes_later: bool = False
+    serial_in_sku: bool = False
     reset_attempts: int = 3
     reset_wait: float = 2.0
 
@@ -59,7 +61,7 @@ class BMC:
 
 DEFAULT = Quirk()
 
-DELL = Quirk(changes_later=True, reset_attempts=6, reset_wait=10.0)
+DELL = Quirk(changes_later=True, serial_in_sku=True, reset_attempts=6, reset_wait=10.0)
 # A reset is refused with 409 for up to a minute after another one; BIOS settings and Secure Boot are jobs: Ironic,
 # redfish/power.py and management.py (_wait_for_secure_boot).
 

@@ -61,7 +61,12 @@ class Session:
         """
         self.open()
         with self.translated(doing):
-            return t.cast("Document", self._connector.get(path).json())
+            return self.get(path)
+
+    def get(self, path: str) -> Document:
+        """Return a document of the service, for ``read_optional``: what it raises is not translated."""
+        self.open()
+        return t.cast("Document", self._connector.get(path).json())
 
     def read_optional(self, doing: str, read: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
         """Return what ``read`` gets from sushy's resources; None where the service has no such thing.

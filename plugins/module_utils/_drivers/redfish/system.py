@@ -17,7 +17,7 @@ except ImportError:  # told by session.py
     SushySystem = object
     sushy_base = None
 
-from ..._errors import InvalidRequestError, UnsupportedOperationError
+from ..._errors import BMCResponseError, InvalidRequestError, UnsupportedOperationError
 from . import quirks
 from .known import Document
 from .override import MODE, OURS, Override
@@ -89,7 +89,10 @@ class SystemSession(Session):
             return list(self.open().get_manager_collection().get_members())
 
     def _first_manager(self) -> Document:
-        found = self.read_optional("tell what it is", self.managers)
+        try:
+            found = self.read_optional("tell what it is", self.managers)
+        except BMCResponseError:
+            found = None  # what it is like is then what most are like
         return dict(found[0].json) if found else {}
 
     def read_override(self, doing: str, *, within: float = 0.0, pending: str = "known") -> Override:

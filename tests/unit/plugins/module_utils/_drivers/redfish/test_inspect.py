@@ -272,3 +272,86 @@ def test_a_link_to_another_address_is_not_followed(fake_node: t.Any, service: t.
 def test_architectures(fake_node: t.Any, service: t.Any, processor: dict[str, t.Any], expected: str | None) -> None:
     service.documents[f"{SYSTEM}/Processors/1"].update(processor)
     assert read(fake_node, service)["cpus"]["architecture"] == expected
+
+
+ODD: dict[str, tuple[dict[str, dict[str, t.Any]], str, t.Any]] = {
+    # what differs: changes by path; which part of the inventory; what it has to be
+    "Dell's serial number is its SKU": ({SYSTEM: {"SKU": "4ABC123"}}, "system.serial", "4ABC123"),
+    "another's is not": ({SYSTEM: {"Manufacturer": "HPE", "SKU": "P18606-B21"}}, "system.serial", "7XK0Z33"),
+    "nothing but in the chassis": (
+        {
+            SYSTEM: {
+                **{"Manufacturer": None, "Model": None, "SerialNumber": None},
+                "Links": {"Chassis": [link("/redfish/v1/Chassis/1")]},
+            },
+            "/redfish/v1/Chassis/1": {"Manufacturer": "NVIDIA", "Model": "GB200 NVL", "SerialNumber": "158312"},
+        },
+        "system",
+        {"vendor": "NVIDIA", "product": "GB200 NVL", "serial": "158312"},
+    ),
+    "a chassis that can't be read": (
+        {
+            SYSTEM: {
+                **{"Manufacturer": None, "Model": None, "SerialNumber": None},
+                "Links": {"Chassis": [link("/redfish/v1/Chassis/9")]},
+            }
+        },
+        "system",
+        {"vendor": None, "product": None, "serial": None},
+    ),
+    "placeholders": (
+        {SYSTEM: {"Model": "To be filled by O.E.M.", "SerialNumber": "....................", "SKU": "01234567890123"}},
+        "system",
+        {"product": None, "serial": None, "sku": None},
+    ),
+    "the BMC's own port": (
+        {
+            f"{SYSTEM}/EthernetInterfaces/1": {
+                "Links": {"HostInterface": link("/redfish/v1/Managers/1/HostInterfaces/1")}
+            }
+        },
+        "nics.name",
+        ["NIC.2"],
+    ),
+    "a VLAN, and what is virtual": (
+        {
+            f"{SYSTEM}/EthernetInterfaces/1": {"EthernetInterfaceType": "Virtual"},
+            f"{SYSTEM}/EthernetInterfaces/2": {"VLAN": {"VLANEnable": True, "VLANId": 7}},
+        },
+        "nics.name",
+        [],
+    ),
+    "disks of one name": (
+        {
+            f"{SYSTEM}/Storage/1/Drives/{number}": {
+                "Name": "Secondary Storage Device",
+                "PhysicalLocation": {"PartLocation": {"ServiceLabel": f"Box 2:Bay {number}"}},
+            }
+            for number in range(2)
+        },
+        "disks.name",
+        ["Secondary Storage Device (Box 2:Bay 0)", "Secondary Storage Device (Box 2:Bay 1)"],
+    ),
+    "a size in MiB": (
+        {f"{SYSTEM}/Storage/1/Drives/0": {"CapacityBytes": 3815447}},
+        "disks.size_bytes",
+        [None, 480 * GIB],
+    ),
+    "no members": ({f"{SYSTEM}/Storage": {"Members": None}}, "missing", []),
+}
+
+
+@pytest.mark.parametrize(("changes", "part", "expected"), ODD.values(), ids=ODD)
+def test_what_services_tell_oddly(
+    fake_node: t.Any, service: t.Any, changes: dict[str, dict[str, t.Any]], part: str, expected: t.Any
+) -> None:
+    for path, change in changes.items():
+        service.documents[path] = {"Id": "x", "Name": "x", **service.documents.get(path, {}), **change}
+    told = read(fake_node, service)
+    section, dummy, key = part.partition(".")
+    found = told[section]
+    if isinstance(expected, dict):
+        found = {name: found[name] for name in expected}
+    elif key:
+        found = [entry[key] for entry in found] if isinstance(found, list) else found[key]
+    assert found == expected
