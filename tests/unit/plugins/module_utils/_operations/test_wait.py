@@ -300,5 +300,7 @@ def test_a_job_in_the_ramdisk_belongs_to_whoever_has_the_node(batch: Batch, act:
         timer = later(lambda: act(batch))
         assert batch.wait("node01")["node01"]["ready"]
         timer.join()
+        if not lives:
+            job.wait(timeout=10)
         assert (job.poll() is None) is lives
         job.kill()
