@@ -119,12 +119,12 @@ CARRIED = (
     ),
     Fault("logged out", {"kind": "logged out"}, ("validate", "insert", "power on", "eject")),
     Fault("too late", {"kind": "late", "seconds": 3.0}, ("insert", "power off"), bmc={"timeout": 1.5}),
-    Fault("power takes its time", {}, ("power on",), service={"power_seconds": 2.0}),
+    Fault("power takes its time", {}, ("power on",), service={"power_seconds": 1.5}),
     Fault("no sessions", {}, ("log-in",), service={"offers_sessions": False}),
     Fault("one session only", {}, ("log-in",), service={"session_limit": 1}),
     Fault("the override can't be removed", _status(500, times=None), ("boot order",), left={"boot": "Cd Continuous"}),
     Fault("the log-out fails twice", _status(500, times=2), ("log-out",)),
-    Fault("the log-out is refused", _status(403, times=None), ("log-out",), sessions=3),
+    Fault("the log-out is refused", _status(403, times=None), ("log-out",), sessions=1),
 )
 
 CREDENTIALS = "refused the credentials"
