@@ -200,7 +200,7 @@ class ManagementInterface(abc.ABC):
     def await_changes(self) -> None:
         """Wait until what was accepted for the next start only (boot mode, Secure Boot) is so; the machine is on.
 
-        :raises BMCResponseError: it does not become so.
+        :raises BMCTimeoutError: it does not become so.
         """
         return
 

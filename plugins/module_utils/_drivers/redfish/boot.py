@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import typing as t
 
-from ..._errors import BMCResponseError, UnsupportedOperationError
+from ..._errors import BMCResponseError, BMCTimeoutError, UnsupportedOperationError
+from ..._wait import wait_until
 from .. import base
 from .known import Document
 from .override import ENABLED, MODE, TARGET, URI, WIRE_MODES, Override
@@ -146,16 +148,14 @@ class RedfishManagement(base.ManagementInterface):
         self._pending["Secure Boot"] = (self.get_secure_boot, enabled)
 
     def await_changes(self) -> None:
-        deadline = time.monotonic() + LONGEST_START
         for what, (read, wanted) in self._pending.items():
-            while (seen := read()) != wanted:
-                if time.monotonic() > deadline:
-                    raise BMCResponseError(
-                        f"The BMC accepted a change of the {what} for the next start, and still reports '{seen}'.",
-                        node=self._node.name,
-                        hint="Look at the BMC's jobs, and at the firmware's own setup.",
-                    )
-                time.sleep(5.0)
+            wait_until(
+                lambda read=read: str(read()),  # type: ignore[misc]
+                str(wanted),
+                what=f"{what}, accepted for the next start,",
+                node=self._node.name,
+                timeout=LONGEST_START,
+            )
         self._pending.clear()
 
     def _choose_source(self, device: str, now: Override) -> str:
@@ -250,9 +250,15 @@ class RedfishManagement(base.ManagementInterface):
 
     def _settle(self, is_taken: bool, is_done: t.Callable[[], bool]) -> None:
         """Where the BMC has only accepted something, wait until it reports it, within the limit."""
-        deadline = time.monotonic() + SETTINGS.seconds
-        while not is_taken and not is_done() and time.monotonic() < deadline:
-            time.sleep(1.0)
+        if not is_taken:
+            with contextlib.suppress(BMCTimeoutError):  # what is reported then, is told by who looks next
+                wait_until(
+                    lambda: "reported" if is_done() else "not yet",
+                    "reported",
+                    what="setting",
+                    node=self._node.name,
+                    timeout=SETTINGS.seconds,
+                )
 
     def _look(self, pending: str = "always") -> base.BootDevice:
         return self._session.read_override("read the boot device", pending=pending).device
