@@ -144,6 +144,8 @@ class Relay:
     """A network path to a BMC: each answer takes its time, or comes as something else, or not at all.
 
     ``change``: called with each answer, returns what comes of it; a test may set it at any time.
+    ``before``: called with each answer, returns what comes ahead of it.
+    ``lose``: says of what is sent whether it gets lost.
     ``sent``: what went to the BMC.
     """
 
@@ -157,6 +159,8 @@ class Relay:
         self.port = self._front.getsockname()[1]
         self.sent: list[bytes] = []
         self.change: t.Callable[[bytes], bytes | None] = lambda data: data
+        self.before: t.Callable[[bytes], bytes | None] = lambda data: None
+        self.lose: t.Callable[[bytes], bool] = lambda data: False
         self._seconds = seconds
         self._client: t.Any = None
         self._goes_on = True
@@ -169,15 +173,16 @@ class Relay:
             with contextlib.suppress(TimeoutError, ConnectionError):
                 data, self._client = self._front.recvfrom(4096)
                 self.sent.append(data)
-                self._back.send(data)
+                if not self.lose(data):
+                    self._back.send(data)
 
     def _backward(self) -> None:
         while self._goes_on:
             with contextlib.suppress(TimeoutError, ConnectionError):
                 data = self._back.recv(4096)
-                answer = self.change(data)
-                if answer is not None:
-                    threading.Timer(self._seconds, self._deliver, (answer,)).start()
+                for answer in (self.before(data), self.change(data)):
+                    if answer is not None:
+                        threading.Timer(self._seconds, self._deliver, (answer,)).start()
 
     def _deliver(self, data: bytes) -> None:
         with contextlib.suppress(OSError):

@@ -23,7 +23,7 @@ MODULE_UTILS = sorted((PLUGINS / "module_utils").rglob("*.py"))
 HOMES = {
     "sushy": {"_drivers/redfish/session.py", "_drivers/redfish/connector.py", "_drivers/redfish/system.py"},
     "requests": {"_drivers/redfish/connection.py"},
-    "pyghmi": {"_drivers/ipmi/session.py"},
+    "pyghmi": {"_drivers/ipmi/lan.py"},
     "sqlalchemy": {"_store/database.py", "_store/statements.py", "_store/migrations.py"},
     "alembic": {"_store/migrations.py"},
     "jsonschema": {"_contract/check.py"},

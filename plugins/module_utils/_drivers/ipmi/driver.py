@@ -15,6 +15,7 @@ from .. import base, interfaces
 from ..examination import Examination
 from .address import check_lengths
 from .inspect import IPMIInspect
+from .lan import health_name
 from .session import Session
 
 CHASSIS = 0x00
@@ -25,6 +26,9 @@ CHASSIS_CONTROL = 0x02
 SET_BOOT_OPTIONS = 0x08
 GET_BOOT_OPTIONS = 0x09
 """Chassis commands (section 28.2, 28.3, 28.12, 28.13)."""
+
+APPLICATION, GET_DEVICE_ID = 0x06, 0x01
+"""Network function and command (section 20.1)."""
 
 CONTROLS = {(base.POWER_OFF, False): 0, (base.POWER_ON, False): 1, (base.POWER_OFF, True): 5}
 """Wanted state and softness to the Chassis Control command's data (table 28-4)."""
@@ -41,8 +45,34 @@ VALID, PERSISTENT, UEFI = 0x80, 0x40, 0x20
 SELECTORS = {base.PXE: 1, base.DISK: 2, base.CDROM: 5}
 """Boot device selector, bits 5:2 of the second byte of BOOT_FLAGS."""
 
+REMOTE_DISK = 9
+"""Selector "remotely connected hard drive", by which Supermicro's machines mean the disk in UEFI mode (their FAQ 25559;
+Ironic's ipmitool does the same): with 2 they look for a legacy one."""
+
+SUPERMICRO = 10876
+"""The maker's IANA enterprise number, as Get Device ID tells it."""
+
 INVALID = 0x80
 """Of the parameter version that Get System Boot Options returns: the parameter is locked or invalid."""
+
+
+class Flags(t.NamedTuple):
+    """The boot flags as a BMC tells them; ``counts``: whether they are in force."""
+
+    device: base.BootDevice
+    counts: bool
+
+    @classmethod
+    def parse(cls, answer: t.Sequence[int]) -> Flags:
+        """Return what Get System Boot Options answers for BOOT_FLAGS."""
+        parameter, flags, selector = answer[1], answer[2], answer[3] >> 2 & 0xF
+        if parameter & INVALID or not selector:
+            return cls(base.BootDevice(None, False), False)
+        names = {value: key for key, value in SELECTORS.items()} | {REMOTE_DISK: base.DISK}
+        device = base.BootDevice(
+            names.get(selector, f"selector {selector}"), bool(flags & PERSISTENT), "uefi" if flags & UEFI else "bios"
+        )
+        return cls(device, bool(flags & VALID))
 
 
 class IPMIPower(base.PowerInterface):
@@ -74,46 +104,56 @@ class IPMIManagement(base.ManagementInterface):
         self._session = driver.session
 
     def get_boot_device(self) -> base.BootDevice:
-        return self._read_flags() or base.BootDevice(None, False)
+        seen = self._read_flags()
+        return seen.device if seen and seen.counts else base.BootDevice(None, False)
 
-    def _read_flags(self) -> base.BootDevice | None:
-        """Return the boot device; None where the BMC takes boot flags and can't tell them."""
+    def _read_flags(self) -> Flags | None:
+        """Return the boot flags; None where the BMC takes them and can't tell them, in whichever words."""
         try:
             answer = self._session.command(
                 CHASSIS, GET_BOOT_OPTIONS, [BOOT_FLAGS, 0, 0], doing="read the boot device", length=4
             )
-        except UnsupportedOperationError:
+        except (UnsupportedOperationError, BMCResponseError):
             return None
-        parameter, flags, device = answer[1], answer[2], answer[3]
-        selector = device >> 2 & 0xF
-        if parameter & INVALID or not flags & VALID or not selector:
-            return base.BootDevice(None, False)
-        names = {value: key for key, value in SELECTORS.items()}
-        return base.BootDevice(
-            names.get(selector, f"selector {selector}"), bool(flags & PERSISTENT), "uefi" if flags & UEFI else "bios"
-        )
+        return Flags.parse(answer)
 
     def set_boot_device(self, device: str, *, mode: str, persistent: bool = False) -> None:
         wanted = base.BootDevice(device, persistent, mode)
-        if persistent and self._read_flags() == wanted:
+        if persistent and self.get_boot_device() == wanted:
             return
         flags = VALID | (PERSISTENT if persistent else 0) | (UEFI if mode == "uefi" else 0)
-        self._write_flags(flags, SELECTORS[device], f"boot from {device}", wanted)
+        self._write_flags(flags, self._selector(device, mode), f"boot from {device}", wanted)
+
+    def _selector(self, device: str, mode: str) -> int:
+        if (device, mode) == (base.DISK, "uefi") and self._maker() == SUPERMICRO:
+            return REMOTE_DISK
+        return SELECTORS[device]
+
+    def _maker(self) -> int | None:
+        with contextlib.suppress(BMCResponseError, UnsupportedOperationError):
+            told = self._session.command(APPLICATION, GET_DEVICE_ID, doing="tell its maker", length=9)
+            return int.from_bytes(bytes(told[6:9]), "little")
+        return None
 
     def clear_boot_device(self) -> None:
         nothing = base.BootDevice(None, False)
-        if self._read_flags() != nothing:
+        seen = self._read_flags()
+        if seen is None or seen.counts:
             self._write_flags(0, 0, "remove the boot override", nothing)
 
     def _write_flags(self, flags: int, selector: int, doing: str, wanted: base.BootDevice) -> None:
-        """Set the boot flags and read them back, where the BMC can tell them; twice, if it forgets them."""
-        seen: base.BootDevice | None = None
+        """Set the boot flags and read them back, where the BMC can tell them; twice, if it forgets them.
+
+        Some BMCs tell what was set and never call it valid: what they keep is what counts.
+        """
+        told = base.BootDevice(None, False)
         for dummy in range(2):
             self._set_flags(flags, selector, doing)
             seen = self._read_flags()
-            if seen in (wanted, None):
+            if seen is None or seen.device == wanted or not (wanted.device or seen.counts):
                 return
-        raise self._forgotten(wanted, seen)
+            told = seen.device if seen.counts else told
+        raise self._forgotten(wanted, told)
 
     def _set_flags(self, flags: int, selector: int, doing: str) -> None:
         # Optional in the specification; without it the flags count for 60 s.
@@ -135,7 +175,7 @@ class IPMIHealth(interfaces.HealthInterface):
                 "type": item.type,
                 "value": item.value,
                 "units": (item.units or "").strip(),
-                "health": self._session.health_name(item.health),
+                "health": health_name(item.health),
                 "states": list(item.states or []),
             }
             for item in self._session.read_sensors()
@@ -147,7 +187,7 @@ class IPMIHealth(interfaces.HealthInterface):
                 "timestamp": item.get("timestamp"),
                 "component": item.get("component"),
                 "event": item.get("event"),
-                "severity": self._session.health_name(item.get("severity")),
+                "severity": health_name(item.get("severity")),
             }
             for item in self._session.read_event_log()
         ]

@@ -70,13 +70,29 @@ def translate(code: int, reason: str, failed: str, node: str) -> BareMetalError:
     return BMCResponseError(message, node=node, hint="See the BMC's own log.", retryable=code in BUSY)
 
 
-def silence(failed: str, node: str, seconds: float, port: int) -> BMCConnectionError:
-    """Return our error for an answer that did not come within the limit."""
+def silence(failed: str, node: str, seconds: float, port: int, odd: Exception | None) -> BMCConnectionError:
+    """Return our error for an answer that did not come within the limit.
+
+    :param odd: what was wrong with what came instead.
+    """
+    if odd is not None:
+        return BMCConnectionError(
+            f"{failed}: within {seconds:g} s nothing came but what IPMI does not prescribe ({_describe(odd)}).",
+            node=node,
+            hint=ODD_ANSWERS,
+        )
     return BMCConnectionError(
         f"{failed}: no answer within {seconds:g} s.",
         node=node,
         hint=f"Check bm_bmc.address, that IPMI over LAN is switched on in the BMC, and UDP port {port}.",
     )
+
+
+ODD_ANSWERS = "Check bm_bmc.address and port; set bm_bmc.cipher_suite to 3 for old BMCs; restart the BMC."
+
+
+def _describe(exc: Exception) -> str:
+    return f"{type(exc).__name__}: {exc}"
 
 
 def unreachable(exc: Exception, failed: str, node: str) -> BMCConnectionError:
@@ -89,9 +105,9 @@ def unreachable(exc: Exception, failed: str, node: str) -> BMCConnectionError:
 def malformed(exc: Exception, failed: str, node: str) -> BMCResponseError:
     """Return our error for an answer that is not what the specification says."""
     return BMCResponseError(
-        f"{failed}: its answer is not what IPMI prescribes ({type(exc).__name__}: {exc}).",
+        f"{failed}: its answer is not what IPMI prescribes ({_describe(exc)}).",
         node=node,
-        hint="Check bm_bmc.address and port; set bm_bmc.cipher_suite to 3 for old BMCs; restart the BMC.",
+        hint=ODD_ANSWERS,
         retryable=True,  # a datagram that was hurt on its way, or a late one: asked again, it may be right
     )
 

@@ -12,7 +12,8 @@ import uuid
 from ..._errors import BMCResponseError, UnsupportedOperationError
 from .. import interfaces
 from ..inventory import Inventory, complete
-from .session import Session, parse_fru
+from .lan import parse_fru
+from .session import Session
 
 APPLICATION, STORAGE = 0x06, 0x0A
 """Network functions (table 5-1)."""

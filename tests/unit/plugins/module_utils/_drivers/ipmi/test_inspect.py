@@ -17,7 +17,7 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.args
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi import inspect as ipmi_inspect
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi.driver import IPMIDriver
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi.session import parse_fru
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi.lan import parse_fru
 from tests import ipmi
 
 PRODUCT = ("Supermicro", "SYS-1029P", "SKU-77", "1.0", "S12345")

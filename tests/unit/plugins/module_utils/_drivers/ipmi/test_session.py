@@ -6,80 +6,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import struct
 import time
 import typing as t
 
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors as errors
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi import session as ipmi_session
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi import lan
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi.driver import IPMIDriver
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.ipmi.errors import login_error
-from tests.ipmi import IPMIService, Relay
+from tests.ipmi import IPMIService
+from tests.ipmi_wire import CLOSE_SESSION, Command, Wire, connect
 
-SET_PRIVILEGE_LEVEL, CLOSE_SESSION = (0x06, 0x3B), (0x06, 0x3C)
-"""Network function and command (section 22.18, 22.19)."""
+RMCP = bytes([6, 0, 0xFF, 7])
 
-
-class Wire:
-    """The way to a BMC, and the keys to read what goes over it."""
-
-    def __init__(self, relay: Relay) -> None:
-        self.relay = relay
-        self.keys: dict[int, bytes] = {}
-
-    def commands(self) -> list[tuple[int, int]]:
-        """Return network function and command of what was sent in sessions."""
-        return [command for dummy, command in self._messages()]
-
-    def _messages(self) -> list[tuple[int, tuple[int, int]]]:
-        """Return session, network function and command of what was sent in sessions (sections 13.8, 13.29)."""
-        found = []
-        for packet in list(self.relay.sent):
-            session = struct.unpack("<I", packet[6:10])[0] if packet[4:6] == b"\x06\xc0" else None
-            key = self.keys.get(session) if session is not None else None
-            if key:
-                content = packet[16 : 16 + struct.unpack("<H", packet[14:16])[0]]
-                decryptor = Cipher(algorithms.AES(key), modes.CBC(content[:16])).decryptor()
-                message = decryptor.update(content[16:]) + decryptor.finalize()
-                found.append((session, (message[1] >> 2, message[5])))
-        return found
-
-    def is_closed(self) -> bool:
-        """Say whether each session was closed; a BMC on a busy machine is told again."""
-        deadline = time.monotonic() + 2
-        while (closed := self._closed()) < self.keys.keys() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return bool(closed) and closed == self.keys.keys()
-
-    def _closed(self) -> set[int]:
-        return {session for session, command in self._messages() if command == CLOSE_SESSION}
-
-
-@pytest.fixture
-def wire(ipmi_service: IPMIService, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Wire]:
-    with contextlib.closing(Relay(ipmi_service.port)) as relay:
-        found = Wire(relay)
-        original = ipmi_session._Session._req_priv_level
-
-        def note_key(session: t.Any) -> None:
-            found.keys[session.sessionid] = session.aeskey
-            original(session)
-
-        monkeypatch.setattr(ipmi_session._Session, "_req_priv_level", note_key)
-        yield found
-
-
-def connect(fake_node: t.Any, service: IPMIService, wire: Wire, **changes: t.Any) -> IPMIDriver:
-    address = f"ipmi://127.0.0.1:{wire.relay.port}"
-    bmc = service.bmc(**{"address": address, "timeout": 2.0, "power_timeout": 3.0, **changes})
-    return IPMIDriver(Node.from_params(fake_node.params(NODE_SPEC, bmc=bmc)))
+SET_PRIVILEGE_LEVEL = (0x06, 0x3B)
+"""Network function and command (section 22.18)."""
 
 
 def test_the_session_is_closed(fake_node: t.Any, ipmi_service: IPMIService, wire: Wire) -> None:
@@ -107,6 +50,43 @@ def test_the_session_is_closed_after_a_bad_answer(
     assert len(wire.keys) == 2
 
 
+STRAY = {
+    "nothing": b"",
+    "a header": RMCP,
+    "cut off": RMCP + b"\x06\x00",
+    "an older version": RMCP + bytes(5),
+    "a presence pong": b"\x06\x00\xff\x06" + bytes(24),
+    "noise": bytes(range(64)),
+}
+"""Datagrams that answer nothing, from the BMC's own address."""
+
+
+@pytest.mark.parametrize("stray", STRAY.values(), ids=STRAY)
+def test_what_is_no_answer_is_left_aside(fake_node: t.Any, ipmi_service: IPMIService, wire: Wire, stray: bytes) -> None:
+    wire.relay.before = lambda data: stray
+    with connect(fake_node, ipmi_service, wire) as driver:
+        assert driver.power.get_power_state() == base.POWER_OFF
+        assert driver.health.get_sensors()
+        assert driver.counters.bmc_requests < 40, "nothing is asked for again"
+    assert wire.is_closed()
+    assert len(wire.keys) == 1
+
+
+@pytest.mark.parametrize(("suite", "works"), [(None, True), (3, True), (17, False)])
+def test_a_bmc_that_is_silent_to_one_cipher_suite_is_offered_the_other(
+    fake_node: t.Any, ipmi_service: IPMIService, wire: Wire, suite: int | None, works: bool
+) -> None:
+    # RMCP+ Open Session Request (table 13-9): the authentication algorithm is at byte 12 of its payload.
+    wire.relay.lose = lambda data: data[5] == 0x10 and data[16 + 12] == 3
+    bmc = {"cipher_suite": suite} if suite else {}
+    with connect(fake_node, ipmi_service, wire, timeout=8.0, **bmc) as driver:
+        if works:
+            assert driver.power.get_power_state() == base.POWER_OFF
+        else:
+            with pytest.raises(errors.BMCConnectionError, match="no answer within 8 s"):
+                driver.power.get_power_state()
+
+
 @pytest.mark.parametrize("number", [1, 2, 3, 6])
 def test_a_single_malformed_answer_is_asked_for_again(
     fake_node: t.Any, ipmi_service: IPMIService, wire: Wire, number: int
@@ -132,13 +112,13 @@ def test_the_session_is_closed_when_the_bmc_falls_silent_at_the_end_of_the_log_i
 def test_the_session_is_closed_when_the_privilege_level_is_refused(
     fake_node: t.Any, ipmi_service: IPMIService, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = ipmi_session._Session.raw_command
+    original = lan.LanSession.raw_command
 
     def refuse(session: t.Any, **options: t.Any) -> t.Any:
         answer = original(session, **options)
         return {**answer, "code": 0x81} if options["command"] == SET_PRIVILEGE_LEVEL[1] else answer
 
-    monkeypatch.setattr(ipmi_session._Session, "raw_command", refuse)
+    monkeypatch.setattr(lan.LanSession, "raw_command", refuse)
     refused = pytest.raises(errors.BMCAuthenticationError, match="while requesting privelege level 3")
     with refused, connect(fake_node, ipmi_service, wire) as driver:
         driver.power.get_power_state()
@@ -151,7 +131,7 @@ def test_the_session_is_closed_after_a_read_of_the_sensors_that_fails(
     with connect(fake_node, ipmi_service, wire) as driver:
         driver.power.get_power_state()
         wire.relay.change = lambda data: bytes([6, 0, 0xFF, 7])
-        with pytest.raises(errors.BMCResponseError, match="read its sensors"):
+        with pytest.raises(errors.BMCConnectionError, match="read its sensors: within 2 s nothing came but"):
             driver.health.get_sensors()
         assert wire.is_closed()
 
@@ -262,28 +242,6 @@ def test_a_refusal_because_it_is_so_already_is_success(
         driver.power.request_power_state(base.POWER_OFF, soft=False)
 
 
-Command = t.Callable[[int, int, t.Sequence[int]], dict[str, t.Any] | None]  # pylint: disable=unsupported-binary-operation
-
-
-@pytest.fixture
-def scripted(
-    fake_node: t.Any, ipmi_service: IPMIService, wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> t.Iterator[t.Callable[[Command], IPMIDriver]]:
-    """A driver whose BMC answers some commands as a function says; None is its own answer."""
-    with connect(fake_node, ipmi_service, wire) as driver:
-        original = driver.session._ask
-
-        def script(answers: Command) -> IPMIDriver:
-            def ask(netfn: int, command: int, data: t.Sequence[int], failed: str) -> dict[str, t.Any]:
-                answer = answers(netfn, command, data)
-                return original(netfn, command, data, failed) if answer is None else answer
-
-            monkeypatch.setattr(driver.session, "_ask", ask)
-            return driver
-
-        yield script
-
-
 def test_a_lost_answer_to_what_was_done_is_success(
     scripted: t.Callable[[Command], IPMIDriver], ipmi_service: IPMIService
 ) -> None:
@@ -300,33 +258,3 @@ def test_a_lost_answer_to_what_was_done_is_success(
     assert driver.power.set_power_state(base.POWER_ON)
     assert driver.power.set_power_state(base.POWER_OFF)
     assert sent == [1, 1, 0, 0]  # again in a new session, which does nothing else
-
-
-def test_boot_flags_that_are_forgotten_once_are_set_again(scripted: t.Callable[[Command], IPMIDriver]) -> None:
-    forgotten = []
-
-    def forget(netfn: int, command: int, data: t.Sequence[int]) -> dict[str, t.Any] | None:
-        if (netfn, command) == (0x00, 0x08) and data[0] == 5 and not forgotten:  # Set System Boot Options, the flags
-            forgotten.append(data)
-            return {"code": 0}
-        return None
-
-    driver = scripted(forget)
-    driver.management.set_boot_device(base.CDROM, mode="uefi")
-    assert forgotten
-    assert driver.management.get_boot_device() == base.BootDevice(base.CDROM, False, "uefi")
-    driver.management.clear_boot_device()
-
-
-def test_boot_flags_that_the_bmc_can_not_tell_are_set_all_the_same(
-    scripted: t.Callable[[Command], IPMIDriver], ipmi_service: IPMIService
-) -> None:
-    def can_not_tell(netfn: int, command: int, data: t.Sequence[int]) -> dict[str, t.Any] | None:
-        return {"code": 0x80, "error": "Parameter not supported"} if (netfn, command) == (0x00, 0x09) else None
-
-    driver = scripted(can_not_tell)
-    driver.management.set_boot_device(base.PXE, mode="uefi")
-    assert ipmi_service.boot_flags.startswith("a0 04")
-    assert driver.management.get_boot_device() == base.BootDevice(None, False)
-    driver.management.clear_boot_device()
-    assert not ipmi_service.boot_flags.startswith("a0")
