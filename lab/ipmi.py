@@ -36,6 +36,7 @@ class Bmc:
 
     ``chassis_control`` is the command line that gets ``get power``, ``set power 1`` and the like added, and
     prints ``power:1``. ipmi_sim does nothing else until it ends and its standard output is closed.
+    ``console`` is where the machine's serial port is, as in ``tcp:127.0.0.1:6555``; without it, there is none.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Bmc:
     port: int = 623
     guid: str = "b0a70000000040008000000000000000"
     kg: str = ""
+    console: str = ""
 
 
 LAN_CONF = """\
@@ -61,7 +63,7 @@ set_working_mc 0x20
     guid {bmc.guid}
 {kg}  endlan
   chassis_control "{chassis_control}"
-{users}
+{sol}{users}
 """
 
 # A BMC with chassis functions, two sensors, a watchdog (always sensor 0) and two entries in its log:
@@ -156,6 +158,7 @@ def write_config(folder: pathlib.Path, bmc: Bmc) -> list[str]:
             module=build_module(folder),
             prefix=folder / bmc.name,
             kg=f'    bmc_key "{bmc.kg}"\n' if bmc.kg else "",
+            sol=f'  sol "{bmc.console}" 115200\n' if bmc.console else "",
             # Within quotes ipmi_sim understands no escapes but \"; a shell reads the command.
             chassis_control=shlex.join(bmc.chassis_control).replace('"', '\\"'),
             users="\n".join(

@@ -53,6 +53,45 @@ def free_udp_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Serial:
+    """The serial port of a machine, as QEMU offers it over TCP."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._connections: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self._connections.append(self._listener.accept()[0])
+
+    @contextlib.contextmanager
+    def saying(self, text: bytes) -> t.Iterator[None]:
+        """Let the machine say something again and again while the block runs."""
+        over = threading.Event()
+
+        def say() -> None:
+            while not over.wait(0.2):
+                for connection in self._connections:
+                    with contextlib.suppress(OSError):
+                        connection.sendall(text)
+
+        thread = threading.Thread(target=say)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def close(self) -> None:
+        """Unplug it."""
+        for one in (self._listener, *self._connections):
+            one.close()
+
+
 class IPMIService:
     """A BMC with the users admin and operator; its machine is off and does at once what it is told.
 
@@ -68,11 +107,14 @@ class IPMIService:
         self.password = password
         self.port = free_udp_port()
         self.power = False
+        self.serial = Serial()
         script = folder / "chassis_control"
         script.write_text(CHASSIS_CONTROL)
         script.chmod(0o755)
         users = [ipmi.User("admin", password), ipmi.User("operator", password, "operator")]
-        bmc = ipmi.Bmc(NAME, self.host, users, [str(script)], port=self.port, kg=kg)
+        bmc = ipmi.Bmc(
+            NAME, self.host, users, [str(script)], port=self.port, kg=kg, console=f"tcp:127.0.0.1:{self.serial.port}"
+        )
         self._command = ipmi.write_config(folder, bmc)
         self._start()
 
@@ -93,7 +135,7 @@ class IPMIService:
 
     def restart(self) -> None:
         """Let the BMC restart: it knows no session any more, the machine is as it was."""
-        self.close()
+        self._stop()
         self._start()
 
     def bmc(self, **changes: t.Any) -> dict[str, t.Any]:
@@ -132,6 +174,10 @@ class IPMIService:
 
     def close(self) -> None:
         """Stop the BMC."""
+        self.serial.close()
+        self._stop()
+
+    def _stop(self) -> None:
         self._process.terminate()
         try:
             self._process.wait(timeout=10)

@@ -211,6 +211,17 @@ options:
     description: Allow an active node to be deployed anew; what is on its disk is lost.
     type: bool
     default: false
+  console:
+    description:
+      - With C(keep), what the machine says on its serial console is heard while it starts, over IPMI (Serial over LAN), or
+        read from the BMC where that keeps it (OpenBMC over Redfish). Where the ramdisk or the deployed system then does not
+        answer, the last lines are in the error and in the history.
+      - The end of it is in the file C(console) below the node's folder in O(state_dir), as it was said; whoever may read
+        the history reads the last lines.
+      - It takes one of the BMC's sessions, and its one console. Counts as a variable of the host, not of the play.
+    type: str
+    choices: [none, keep]
+    default: none
   take_running:
     description:
       - Take a machine that is switched on, and that the store has never worked on, for a first deployment, cleaning or

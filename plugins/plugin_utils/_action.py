@@ -18,6 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _host_variables as host_variables
@@ -121,6 +122,10 @@ class OperationAction(ActionBase):
 class StoreOperationAction(OperationAction):
     """The same for an operation that is about no single node."""
 
+    def node_of(self, name: str) -> Node | None:  # pylint: disable=unused-argument
+        """Return a node of the play with what is secret of it; None where it is not known."""
+        return None
+
     def execute(self, params: dict[str, t.Any], owner: str) -> dict[str, t.Any]:
         return runner.execute_on_store(
             self.OPERATION.run,
@@ -128,6 +133,7 @@ class StoreOperationAction(OperationAction):
             owner=owner,
             check_mode=self._task.check_mode,
             report=self.show,
+            node_of=self.node_of,
         )
 
     def explain(self, message: str) -> dict[str, t.Any]:

@@ -9,8 +9,13 @@ from __future__ import annotations
 import concurrent.futures
 import typing as t
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _host_variables as host_variables
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _play
-from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import StoreOperationAction
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import StoreOperationAction, without_tags
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._keeper import keep
 
 Result = dict[str, t.Any]
@@ -27,6 +32,15 @@ class BatchAction(StoreOperationAction):
     def options(self, variables: Result) -> Result:
         """Return the task's options; without names they are those of the batch."""
         return {"names": self._names(variables), **super().options(variables)}
+
+    def node_of(self, name: str) -> Node | None:
+        there = self._hostvars.get(name, {})
+        if there.get("bm_console") != "keep":
+            return None
+        # The variables of a host come with their expressions evaluated.
+        options = host_variables.fill({}, NODE_SPEC, there, lambda value: value)
+        checked = ArgumentSpecValidator(NODE_SPEC).validate(without_tags({**options, "name": name}))
+        return None if checked.error_messages else Node.from_params(checked.validated_parameters)
 
     def act(self, params: Result, owner: str, task_vars: Result) -> Result:
         groups = self._by_store(params, task_vars) if "names" not in self._given else [params]
@@ -51,6 +65,7 @@ class BatchAction(StoreOperationAction):
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         self._given = frozenset(self._task.args)
+        self._hostvars = (task_vars or {}).get("hostvars") or {}
         return super().run(tmp, task_vars)
 
     def _names(self, variables: Result) -> list[str]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import typing as t
 
 import pytest
@@ -173,6 +174,26 @@ def test_a_deployment_over_real_ipmi(site: t.Any, ipmi_service: t.Any) -> None:
     )
     assert "has no virtual media" in refused.text
     assert "bm_boot_interface" in refused.text
+
+
+def test_what_a_machine_says_before_its_ramdisk_does_not_answer(site: t.Any, ipmi_service: t.Any) -> None:
+    ipmi_service.power = False
+    key = site.folder / "media-key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    with ipmi_service.serial.saying(b"Kernel panic - not syncing: VFS\r\n"):
+        run = site.deploy(
+            bm_bmc=ipmi_service.bmc(),
+            bm_boot_interface="inserted_media",
+            bm_console="keep",
+            bm_ramdisk={"address": "127.0.0.1", "port": 9, "timeout": 6, "ssh_key": str(key)},
+        )
+    assert run.code != 0
+    assert "Its console said (the last of it" in run.text, run.output
+    assert "Kernel panic - not syncing: VFS" in run.text
+    assert "Kernel panic - not syncing: VFS" in site.record().last_error
+    kept = site.folder / "state" / "node01" / "console"
+    assert b"Kernel panic" in kept.read_bytes()
+    assert kept.stat().st_mode & 0o077 == 0
 
 
 def test_boot_media_for_an_operator(site: t.Any) -> None:

@@ -73,11 +73,12 @@ def execute_on_store(
     owner: str,
     check_mode: bool = False,
     report: t.Callable[[str], None] = be_silent,
+    node_of: t.Callable[[str], Node | None] = lambda name: None,
 ) -> Result:
     """Run an operation that is about no single node, so without a driver; else as ``execute``."""
     result: Result = {"changed": False}
     with _told_in(result, operation), contextlib.closing(Store(store_url(params))) as store:
-        result.update(operation(StoreRequest(params, store, owner, check_mode, result, report)))
+        result.update(operation(StoreRequest(params, store, owner, check_mode, result, report, node_of)))
     return result
 
 

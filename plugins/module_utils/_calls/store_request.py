@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .._contract.node import Node
 from .._store.store import Store
 from .request import Result, be_silent
 
@@ -18,7 +19,8 @@ class StoreRequest:
     """What such an operation works with.
 
     ``owner`` stands for the run; ``params`` are the module's options; ``result`` is for what is to be told also
-    where the operation fails; ``report`` shows people what goes on.
+    where the operation fails; ``report`` shows people what goes on. ``node_of`` returns a node of the batch by its
+    name, None where it is not known here: what is secret of it is not in the store.
     """
 
     params: t.Mapping[str, t.Any]
@@ -27,3 +29,4 @@ class StoreRequest:
     check_mode: bool
     result: Result = dataclasses.field(default_factory=dict)
     report: t.Callable[[str], None] = be_silent
+    node_of: t.Callable[[str], Node | None] = lambda name: None

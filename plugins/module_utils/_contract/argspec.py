@@ -67,6 +67,7 @@ NODE_SPEC: Spec = {
     "preserve_partitions": {"type": "list", "elements": "str"},
     "automated_clean": {"type": "bool", "default": False},
     "rebuild": {"type": "bool", "default": False},
+    "console": {"type": "str", "choices": ["none", "keep"], "default": "none"},
     "take_running": {"type": "bool", "default": False},
     "protected": {"type": "bool", "default": False},
     "store": {"type": "str"},

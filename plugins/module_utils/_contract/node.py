@@ -118,6 +118,7 @@ class Node:
     automated_clean: bool
     rebuild: bool
     take_running: bool
+    console: str
     protected: bool
     state_dir: str
 
@@ -167,6 +168,7 @@ class Node:
             automated_clean=params["automated_clean"],
             rebuild=params["rebuild"],
             take_running=params["take_running"],
+            console=params["console"],
             protected=params["protected"],
             state_dir=os.path.expanduser(params["state_dir"]),
         )

@@ -225,6 +225,7 @@ HOST_VARIABLES: Schema = {
             required=("path", "url"),
             title="Where boot media for one deployment are published",
         ),
+        "bm_console": _string("keep: what the machine says on its console as it starts is kept", enum=["none", "keep"]),
         "bm_capabilities": {"type": "object", "description": "Capabilities, for step templates"},
         "bm_traits": _strings("Traits, for step templates and allocation"),
         "bm_resource_class": _string("Resource class, for allocation"),

@@ -14,7 +14,15 @@ import typing as t
 from .._contract.node import Node
 from .._errors import BMCConnectionError, BMCResponseError, BMCTimeoutError, UnsupportedOperationError
 from .._wait import wait_until
-from .interfaces import Agent, ExamineInterface, HealthInterface, InspectInterface, VirtualMediaInterface
+from .interfaces import (
+    Agent,
+    ConsoleInterface,
+    ConsoleLogInterface,
+    ExamineInterface,
+    HealthInterface,
+    InspectInterface,
+    VirtualMediaInterface,
+)
 
 POWER_ON = "power on"
 POWER_OFF = "power off"
@@ -227,6 +235,12 @@ class Driver(abc.ABC):
 
     health: HealthInterface | None = None
     """None: not known to this driver."""
+
+    console: ConsoleInterface | None = None
+    """None: nothing can be listened to."""
+
+    console_log: ConsoleLogInterface | None = None
+    """None: this kind of BMC keeps nothing of it."""
 
     inspect: InspectInterface | None = None
     """None: not known to this driver."""

@@ -22,7 +22,8 @@ another one is refused. ``inventory``: what the BMC knows of the hardware, as ``
 it does not tell. ``forgets_boot_device``, ``ignores_soft``: true for a BMC that forgets the boot device, and for an
 operating system that does not power itself off. ``refuses_persistent``: true for a BMC that takes a boot device for
 one start only, ``refuses_disk``: for one that knows no disk. ``loses_power_requests``: how many requests to switch the
-machine on or off the BMC takes and does not follow, as some do while it is on its way to the other state.
+machine on or off the BMC takes and does not follow, as some do while it is on its way to the other state. ``console``:
+what the machine has said on its console.
 """
 
 # Copyright: baremetal.lifecycle contributors
@@ -237,6 +238,17 @@ class FakeInspect(interfaces.InspectInterface):
             return complete(machine.get("inventory", {}))
 
 
+class FakeConsoleLog(interfaces.ConsoleLogInterface):
+    """Console of a file: what is there under ``console``."""
+
+    def __init__(self, file: _File) -> None:
+        self._file = file
+
+    def read_console(self) -> str:
+        with self._file.operation("read_console") as machine:
+            return str(machine.get("console", ""))
+
+
 class FakeAgent:
     """The deploy ramdisk of a file: answers where the machine was started from something else than its disk."""
 
@@ -275,6 +287,7 @@ class FakeDriver(base.Driver):
         self.management = FakeManagement(self, file)
         self.virtual_media = FakeVirtualMedia(file)
         self.inspect = FakeInspect(file)
+        self.console_log = FakeConsoleLog(file)
         self.examine = Examination(self)
         self.agent = FakeAgent(file)
 

@@ -64,6 +64,38 @@ class HealthInterface(abc.ABC):
         """
 
 
+class ConsoleInterface(abc.ABC):
+    """The machine's serial console, which the BMC passes on to who listens. Many are heard in one thread."""
+
+    @abc.abstractmethod
+    def listen(self, take: t.Callable[[bytes], None]) -> None:
+        """Begin to listen, and return at once; never raises: ``take`` is also told, in brackets, what goes wrong."""
+
+    @abc.abstractmethod
+    def attend(self) -> None:
+        """Do what is due, and return at once: go on with what was begun, begin again after an end. Never raises."""
+
+    @classmethod
+    @abc.abstractmethod
+    def turn(cls, seconds: float) -> None:
+        """Let the consoles of this kind that are open in this process hear for at most so long. Never raises."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Listen no longer. Never raises; idempotent."""
+
+
+class ConsoleLogInterface(abc.ABC):
+    """What a BMC itself keeps of what the machine says on its serial console."""
+
+    @abc.abstractmethod
+    def read_console(self) -> str:
+        """Return the end of it, newest last.
+
+        :raises UnsupportedOperationError: this BMC keeps none.
+        """
+
+
 class InspectInterface(abc.ABC):
     """What the BMC knows of the machine's hardware."""
 

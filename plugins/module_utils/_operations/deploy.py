@@ -14,7 +14,7 @@ from .._contract.argspec import NODE_SPEC, WORK_SPEC
 from .._errors import BareMetalError, CallBackTimeoutError, InvalidRequestError, InvalidStateError
 from .._image import root_device
 from .._states import verbs
-from .._work import out_of_band, plans, preparation, requests, steps, waits, work
+from .._work import console, out_of_band, plans, preparation, requests, steps, waits, work
 from .._work import task as tasks
 from .._work.files import Files
 
@@ -96,7 +96,7 @@ def _judge_instance(request: Request) -> Result:
     if waited["ready"] and not waited["done"]:
         raise CallBackTimeoutError(
             f"The system deployed to node {name} did not answer on SSH within"
-            f" {request.params['instance_timeout']:g} s; last seen: {waited['seen']}.",
+            f" {request.params['instance_timeout']:g} s; last seen: {waited['seen']}.{console.last_words(request)}",
             node=name,
             hint="Look at its console, and at ansible_host and ansible_port. The node is active.",
         )

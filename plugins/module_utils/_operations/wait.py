@@ -7,16 +7,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import typing as t
 
 from .._calls.request import Result
 from .._calls.store_request import StoreRequest
 from .._contract.argspec import NODE_SPEC
+from .._drivers.registry import connect
 from .._store.record import NodeRecord
+from .._watch import consoles
 from .._watch.watcher import LOST, Watcher
+from .._work import console, waits
 from .._work import task as tasks
-from .._work import waits
+from .._work.files import Files
+
+STARTING = frozenset({"ramdisk", "instance"})
+"""What is waited for while a machine starts, and may say on its console why it does not."""
 
 ARGUMENT_SPEC = {
     "names": {"type": "list", "elements": "str", "required": True},
@@ -46,8 +53,23 @@ def run(request: StoreRequest) -> Result:
         batch=len(names),
         others=len(held) > len(begun),
     )
-    seen = {name: told.to_result() for name, told in asyncio.run(watcher.run()).items()}
+    with _consoles(request, {**begun, **deployed}):
+        seen = {name: told.to_result() for name, told in asyncio.run(watcher.run()).items()}
     return {"changed": False, "nodes": {**ready, **seen}, "user_steps": any(map(_has_user_steps, held))}
+
+
+@contextlib.contextmanager
+def _consoles(request: StoreRequest, begun: dict[str, Result]) -> t.Iterator[None]:
+    """Hear the consoles of machines that start, where they are to be kept and their BMCs only pass them on."""
+    found = {}
+    with contextlib.ExitStack() as opened:
+        for name in [name for name, wait in begun.items() if wait["for"] in STARTING]:
+            node = request.node_of(name)
+            driver = opened.enter_context(connect(node)) if node and console.is_kept(node) else None
+            if node and driver and driver.console:
+                found[Files(node).console] = driver.console
+        with consoles.heard(found):
+            yield
 
 
 def _has_user_steps(record: NodeRecord) -> bool:

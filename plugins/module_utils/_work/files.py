@@ -1,4 +1,4 @@
-"""What work on a node keeps on its controller: the boot media's note, config drive, keys, a password."""
+"""What work on a node keeps on its controller: the boot media's note, config drive, keys, a password, its console."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -24,6 +24,7 @@ class Files:
         self.folder = Path(node.state_dir) / node.name
         self.config_drive = self.folder / "config_drive.b64"
         self.publication = Publication(self.folder / "media.json")
+        self.console = self.folder / "console"
         self._password = self.folder / "rescue_password"
 
     def remove_keys(self) -> None:

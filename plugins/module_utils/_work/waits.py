@@ -17,7 +17,7 @@ from .._errors import BMCError, CallBackTimeoutError, StepError
 from .._states import states
 from .._store.record import NodeRecord
 from .._watch.jobs import KINDS, result_of
-from . import work
+from . import console, work
 from .files import Files
 from .task import Task
 
@@ -50,6 +50,8 @@ def begin(request: Request, task: Task, wait: Wait) -> None:
         agent = request.driver.agent or Connection.of(request.node, Files(request.node).folder)
         address = agent.to_address()
     begun = {"for": wait.what, "since": time.time(), "limit": wait.limit, "then": wait.then, "agent": address}
+    if wait.what == "ramdisk":
+        Files(request.node).console.unlink(missing_ok=True)  # what it said before is of another start
     task.record.driver_internal_info["wait"] = {**begun, **wait.more}
     task.process_event("wait")
 
@@ -155,7 +157,7 @@ def _no_call_back(request: Request, wait: Result, seen: str) -> bool:
     secure = " Secure Boot is on: firmware refuses media that are not signed." if request.node.secure_boot else ""
     raise CallBackTimeoutError(
         f"The ramdisk of node {request.node.name} did not answer within {wait['limit']:g} s;"
-        f" last seen: {seen}; power: {power}.",
+        f" last seen: {seen}; power: {power}.{console.last_words(request)}",
         node=request.node.name,
         hint="Look at the machine's console; check bm_ramdisk.address and network,"
         f" and that BMC and node reach bm_boot_server.url.{secure}",

@@ -14,6 +14,7 @@ from ..._errors import BMCConnectionError, BMCResponseError, UnsupportedOperatio
 from .. import base, interfaces
 from ..examination import Examination
 from .address import check_lengths
+from .console import IPMIConsole
 from .inspect import IPMIInspect
 from .lan import health_name
 from .session import Session
@@ -203,6 +204,7 @@ class IPMIDriver(base.Driver):
         self.power = IPMIPower(self)
         self.management = IPMIManagement(self)
         self.health = IPMIHealth(self)
+        self.console = IPMIConsole(self.session)
         self.inspect = IPMIInspect(self.session)
         self.examine = Examination(self)
 

@@ -39,6 +39,12 @@ MALFORMED = (struct.error, LookupError, ValueError, TypeError, AssertionError)
 LOOP_INTERVAL = 0.1
 """Seconds that one turn of pyghmi's event loop waits at most: it may sleep over an answer that comes at once."""
 
+CONSOLE_SECONDS = 5.0
+"""For a BMC to open a console: others are not heard meanwhile."""
+
+ACTIVATE_PAYLOAD = (0x06, 0x48)
+"""Network function and command (section 24.1); bytes 8 and 9 of what it answers are the port of the console."""
+
 SHA1, SHA256 = 1, 256
 """pyghmi's names of the hashes of cipher suites 3 and 17 (table 22-20)."""
 
@@ -106,7 +112,13 @@ class LanSession(PyghmiSession):  # type: ignore[misc]
 
     def raw_command(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
         self.before_command()
-        return super().raw_command(*args, **kwargs)
+        answer = super().raw_command(*args, **kwargs)
+        if (kwargs.get("netfn"), kwargs.get("command")) == ACTIVATE_PAYLOAD and len(
+            (answer or {}).get("data") or ()
+        ) > 9:
+            # Through a forwarded port a BMC tells its own, which pyghmi refuses: it comes the way the session went.
+            answer["data"][8:10] = self.port.to_bytes(2, "little")
+        return answer
 
     def awaitresponse(self, retry: bool, netfn: int, command: int) -> None:
         # An answer that came before the wait began would else be seen at the next retry only, after up to a second.
@@ -161,9 +173,23 @@ def command_of(credentials: dict[str, t.Any]) -> t.Any:
     return pyghmi_command.Command(**credentials)
 
 
-def console_of(credentials: dict[str, t.Any], take: t.Callable[[t.Any], None]) -> t.Any:
-    """Return pyghmi's console over our open session; ``take`` gets bytes, or a dict with ``error`` or ``info``."""
-    return pyghmi_console.Console(**credentials, iohandler=take)
+def turn(seconds: float) -> None:
+    """Run pyghmi's event loop once, for all sessions of this process. Never raises."""
+    with contextlib.suppress(IpmiException, OSError, *MALFORMED):
+        LanSession.wait_for_rsp(timeout=seconds)
+
+
+def console_of(credentials: dict[str, t.Any], session: LanSession, take: t.Callable[[t.Any], None]) -> t.Any:
+    """Return pyghmi's console over our open session; ``take`` gets bytes, or a dict with ``error`` or ``info``.
+
+    :raises TimeoutError: the BMC does not open it.
+    :raises NotImplementedError: it is at another port.
+    """
+    session.deadline = time.monotonic() + CONSOLE_SECONDS
+    try:
+        return pyghmi_console.Console(**credentials, iohandler=take)
+    finally:
+        session.deadline = float("inf")
 
 
 def health_name(health: t.Any) -> str:

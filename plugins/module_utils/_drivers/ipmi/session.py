@@ -42,7 +42,7 @@ class Session:
         self._node = node
         self._counters = counters
         self._host, self._port = split_address(bmc, node)
-        self._credentials = lan.credentials_of(bmc, self._host, self._port)
+        self.credentials = lan.credentials_of(bmc, self._host, self._port)
         self._session: t.Any = None
         self._odd: list[Exception] = []
         self._refusal: BMCAuthenticationError | None = None
@@ -155,16 +155,7 @@ class Session:
     ) -> tuple[lan.LanSession, lan.Outcome]:
         """Try to log in; what has begun and came to nothing is ended."""
         outcome: lan.Outcome = {}
-        session = lan.begin(
-            self._credentials,
-            outcome,
-            privilege=PRIVILEGE_LEVELS.get(self._bmc.privilege_level or ""),
-            hashes=hashes,
-            first_wait=first_wait,
-            deadline=deadline,
-            before_command=self._begin_command,
-            malformed=self._odd,
-        )
+        session = self._begin(outcome, hashes=hashes, first_wait=first_wait, deadline=deadline)
         enough = time.monotonic() + PROPOSALS * first_wait
         try:
             lan.run(lambda: bool(outcome) or (session.is_proposing and time.monotonic() > enough), deadline)
@@ -173,12 +164,39 @@ class Session:
                 lan.end(session)
         return session, outcome
 
+    def begin(self, outcome: lan.Outcome) -> lan.LanSession:
+        """Begin to log in, in a session that is another's to run and to end; ``outcome`` tells what came of it.
+
+        :raises BMCError: the BMC can't be sent anything.
+        """
+        first = lan.HASHES[self._bmc.cipher_suite][0]
+        return self._begin(outcome, hashes=first, first_wait=FIRST_WAIT, deadline=float("inf"))
+
+    def is_refusal(self, reason: str) -> bool:
+        """Say whether pyghmi's reason is that the credentials are refused: they are not to be sent again."""
+        return isinstance(login_error(reason, "", self._node), BMCAuthenticationError)
+
+    @property
+    def timeout(self) -> float:
+        """Limit for logging in, in seconds."""
+        return self._bmc.timeout
+
+    def _begin(self, outcome: lan.Outcome, **wishes: t.Any) -> lan.LanSession:
+        return lan.begin(
+            self.credentials,
+            outcome,
+            privilege=PRIVILEGE_LEVELS.get(self._bmc.privilege_level or ""),
+            before_command=self._begin_command,
+            malformed=self._odd,
+            **wishes,
+        )
+
     def _read(self, read: t.Callable[[t.Any], list[t.Any]], doing: str) -> list[t.Any]:
         """Let pyghmi read what takes many commands, over our session."""
         self._open()
         self._odd.clear()
         with self._translated(f"The BMC {self._name} could not {doing}"):
-            return read(lan.command_of(self._credentials))
+            return read(lan.command_of(self.credentials))
 
     @contextlib.contextmanager
     def _translated(self, failed: str) -> t.Iterator[None]:

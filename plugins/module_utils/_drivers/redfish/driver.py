@@ -11,6 +11,7 @@ import typing as t
 from ..._contract.node import Node
 from .. import base
 from .boot import RedfishManagement
+from .console import RedfishConsoleLog
 from .doctor import RedfishExamination
 from .inspect import RedfishInspect
 from .media import RedfishVirtualMedia
@@ -27,6 +28,7 @@ class RedfishDriver(base.Driver):
         self.power = RedfishPower(self, self.session)
         self.management = RedfishManagement(self, self.session)
         self.virtual_media = RedfishVirtualMedia(self.session)
+        self.console_log = RedfishConsoleLog(self.session)
         self.inspect = RedfishInspect(self.session)
         self.examine = RedfishExamination(self, self.session)
 

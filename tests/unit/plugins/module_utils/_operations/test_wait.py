@@ -129,6 +129,29 @@ def test_who_never_answers_fails_alone_at_its_own_limit(batch: Batch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kept", "said", "told"),
+    [
+        (
+            "keep",
+            "GRUB\r\n\x1b[1mKernel panic\x1b[0m - not syncing\r\n",
+            "Its console said:\n  GRUB\n  Kernel panic - not",
+        ),
+        ("keep", "", "Its console said nothing."),
+        ("none", "Kernel panic", None),
+    ],
+)
+def test_what_it_said_last_is_in_the_error_and_in_the_history(
+    batch: Batch, kept: str, said: str, told: str | None
+) -> None:
+    batch.begin("node01", {**NEVER, "console": said}, ramdisk={"timeout": 1}, console=kept)
+    seen = batch.wait("node01")["node01"]
+    failed = batch.go_on("node01", waited=seen, ramdisk={"timeout": 1}, console=kept)
+    noted = [entry.message or "" for entry in batch.store.history("node01")]
+    for words in (failed["msg"], next(message for message in noted if "did not answer" in message)):
+        assert (told in words) if told else ("onsole said" not in words)
+
+
+@pytest.mark.parametrize(
     ("act", "seen", "error", "left"),
     [
         (lambda batch: batch.store.request("node01", "abort", "ops@desk"), "abort was requested by ops@desk",

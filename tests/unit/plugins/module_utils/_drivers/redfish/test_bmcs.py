@@ -122,6 +122,17 @@ def test_its_inventory_has_each_key(driver: RedfishDriver) -> None:
     assert told == complete(told)
 
 
+def test_what_it_keeps_of_the_console_is_told(driver: RedfishDriver, known_bmc: Known) -> None:
+    assert driver.console_log is not None
+    if not any(path.endswith("/HostLogger") for path in known_bmc.tree):
+        with pytest.raises(errors.UnsupportedOperationError, match="keeps nothing"):
+            driver.console_log.read_console()
+        return
+    lines = driver.console_log.read_console().splitlines()
+    assert lines[-1] == "[    1.21] Kernel panic - not syncing: VFS"
+    assert "U-Boot" not in lines, "the end counts"
+
+
 def examine(driver: RedfishDriver, **options: t.Any) -> tuple[dict[str, Finding], dict[str, t.Any]]:
     found, variables = driver.examine.examine(**{"write": False, "media_url": None, **options})
     return {finding.what: finding for finding in found}, variables
