@@ -91,7 +91,7 @@ disks:
       type: str
       sample: ATA
     serial:
-      description: Serial number.
+      description: Serial number; of a multipath device its long one (udev's C(DM_SERIAL)), of an array its UUID.
       type: str
       sample: BTYF84330A0C480BGN
     wwn:
@@ -126,6 +126,18 @@ disks:
       description: Whether the medium can be taken out.
       type: bool
       sample: false
+    member_of:
+      description:
+        - The arrays that the disk is a part of, or its firmware's RAID that does not run.
+        - M(baremetal.lifecycle.bm_root_device) chooses no such disk.
+      type: list
+      elements: str
+      sample: [/dev/md127]
+    paths:
+      description: The paths of a multipath device, with the same keys; they are no disks of their own.
+      type: list
+      elements: dict
+      sample: []
 hardware:
   description: What the node is.
   returned: success
@@ -160,7 +172,9 @@ hardware:
       type: str
       sample: x86_64
     memory_mb:
-      description: Installed memory in MiB.
+      description:
+        - Memory in MiB; the sum of the modules that SMBIOS lists.
+        - Where SMBIOS does not tell, what the kernel has online; and where that is not known, what it has left to use.
       type: int
       sample: 196608
     boot_mode:

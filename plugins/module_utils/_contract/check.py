@@ -10,6 +10,7 @@ import difflib
 import functools
 import re
 import typing as t
+from datetime import date
 
 try:
     import jsonschema
@@ -94,8 +95,8 @@ def _message(error: t.Any) -> str:
         "minItems": "must have at least {} entry",
         "minLength": "must not be empty",
     }.get(str(error.validator), f"must satisfy {error.validator} {{}}")
-    quotes = error.validator == "type" and value == "string" and isinstance(error.instance, (int, float))
-    remedy = " Put it in quotes, or YAML makes a number or a boolean of it." if quotes else ""
+    quotes = error.validator == "type" and value == "string" and isinstance(error.instance, (int, float, date))
+    remedy = " Put it in quotes, or YAML makes a number, a date or a boolean of it." if quotes else ""
     return f"The host variable {path} {wants.replace('{}', listed)}, but {_seen(error)}.{remedy}"
 
 

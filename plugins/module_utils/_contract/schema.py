@@ -39,7 +39,7 @@ def _seconds(title: str) -> Schema:
     return {"type": "number", "exclusiveMinimum": 0, "description": f"{title}, in seconds"}
 
 
-_TEXT_HINT = "text; or s== s!= s< s<= s> s>= <in> <all-in> and a text; or <or> one <or> other"
+_TEXT_HINT = "text, in quotes; or s== s!= s< s<= s> s>= <in> <all-in> and a text; or <or> one <or> other"
 _HINTS = {
     "size": {
         "type": ["string", "integer"],

@@ -105,7 +105,7 @@ def _read_range(rest: str) -> Fits:
 
 def _read_text(hint: t.Any) -> Fits:
     if not isinstance(hint, str):
-        raise _UnreadableError("YAML has made a number of it, or true or false; put it in quotes")
+        raise _UnreadableError("YAML has made a number of it, a date, or true or false; put it in quotes")
     name, rest = _split(hint.lower(), (*_OF_TEXT, "<in>", "<all-in>", "<or>"))
     if name == "<or>":
         texts = _alternatives(rest)

@@ -30,6 +30,8 @@ adapt_system() {
         ln -sf /dev/null "$root/etc/systemd/system-generators/systemd-$generator-generator"
     done
     systemctl --root="$root" --quiet set-default multi-user.target
+    # Started by udev when a disk has a second path: baremetal-second-path.
+    systemctl --root="$root" --quiet disable multipathd.service multipathd.socket
     systemctl --root="$root" --quiet enable systemd-networkd baremetal-host-key baremetal-ssh
     for directory in "${excluded_modules[@]}"; do
         rm -rf "${root:?}/lib/modules/$kernel/kernel/$directory"

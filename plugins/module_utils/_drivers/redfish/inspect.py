@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from ..._errors import BMCResponseError
+from ..._inband.hardware.smbios import PLACEHOLDER
 from .. import interfaces
 from ..inventory import Inventory, complete
 from .system import SystemSession
@@ -29,12 +30,6 @@ LINKS = {"LinkUp": True, "NoLink": False, "LinkDown": False}
 
 SMALLEST_DISK = 10**9
 """Bytes: some services tell MiB where bytes belong, and no disk is that small."""
-
-_PLACEHOLDER = re.compile(
-    r"to be filled by o\.?e\.?m\.?|default string|not (?:specified|available)|none|n/a|01234567\w*|[.0x* -]+",
-    re.IGNORECASE,
-)
-"""What is left in SMBIOS by who has not filled it in."""
 
 _NO_HEX_DIGIT = re.compile("[^0-9a-f]")
 
@@ -215,7 +210,7 @@ def _is_present(item: Document) -> bool:
 def _text(value: t.Any) -> str | None:
     """Return a text; None for what stands where nothing was filled in."""
     text = str(value).strip() if value is not None else ""
-    return None if not text or _PLACEHOLDER.fullmatch(text) else text
+    return None if not text or PLACEHOLDER.fullmatch(text) else text
 
 
 def _number(value: t.Any, factor: int = 1) -> int | None:

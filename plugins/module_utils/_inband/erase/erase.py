@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from ..._errors import BareMetalError, InvalidRequestError, StepError
 from ..agent.command import require_tools
 from ..agent.one_job import run_once
-from ..disk.disks import list_disks
+from ..disk.disks import find_twins, list_disks
 from ..write.progress import get_run_directory
 from ..write.target import MARKER, inspect_target, is_ramdisk
 from .areas import find_cluster_file_systems, find_disk_users
@@ -26,7 +26,7 @@ from .disk import Evidence, Job, describe_job, erase_disk
 from .nvme import find_controller, is_namespace, read_nvme_abilities
 from .plan import METHODS, Abilities, choose_techniques
 from .progress import EraseProgress, get_file_name
-from .select import Choice, choose_disks, find_twins
+from .select import Choice, choose_disks
 
 if t.TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..._errors import StepError
 from ..agent.command import run_command
 from ..disk.disk import open_disk
-from ..write.finish import settle
+from ..disk.udev import settle
 from ..write.target import Target
 from .areas import find_signatures, list_areas
 

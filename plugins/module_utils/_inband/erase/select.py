@@ -47,9 +47,10 @@ def choose_disks(
         resolve(entries or (), disks, option)
         for option, entries in (("disks", named), ("allow", allow), ("skip", skip))
     )
+    arrays = {name for disk in disks for name in disk.get("member_of") or ()}
     choices = []
     for disk in disks:
-        reason = _find_reason(disk["name"], allowed if allow else None, skipped)
+        reason = _find_reason(disk["name"], allowed if allow else None, skipped, arrays)
         if disk["name"] in wanted and reason:
             raise InvalidRequestError(
                 f"{disk['name']} is named in disks, but {reason}; nothing was erased.",
@@ -59,16 +60,6 @@ def choose_disks(
             reason = reason or "not named in disks"
         choices.append(Choice(disk, reason, disk["name"] in wanted))
     return choices
-
-
-def find_twins(disks: t.Sequence[Disk]) -> dict[str, list[str]]:
-    """Return the names of disks that have one WWN, each with the others: most likely paths of one and the same disk."""
-    by_wwn: dict[str, list[str]] = {}
-    for disk in disks:
-        wwn = disk["wwn_with_extension"] or disk["wwn"]  # the short one may be that of the whole storage array
-        if wwn:
-            by_wwn.setdefault(wwn, []).append(disk["name"])
-    return {name: [other for other in names if other != name] for names in by_wwn.values() for name in names}
 
 
 def resolve(entries: t.Sequence[str], disks: t.Sequence[Disk], option: str) -> set[str]:
@@ -98,16 +89,17 @@ def describe_disks(disks: t.Sequence[Disk]) -> str:
 
 
 def _is_meant(entry: str, disk: Disk) -> bool:
+    known = (disk, *(disk.get("paths") or ()))  # a multipath device is meant also by what its paths are called
     if entry.startswith("/"):
-        return os.path.realpath(entry) == os.path.realpath(str(disk["name"]))
-    return entry.lower() in [str(disk[key]).lower() for key in _KEYS if disk.get(key)]
+        return any(os.path.realpath(entry) == os.path.realpath(str(one["name"])) for one in known)
+    return entry.lower() in [str(one[key]).lower() for one in known for key in _KEYS if one.get(key)]
 
 
-def _find_reason(name: str, allowed: set[str] | None, skipped: set[str]) -> str | None:
+def _find_reason(name: str, allowed: set[str] | None, skipped: set[str], arrays: set[str]) -> str | None:
     if name in skipped:
         return "it is in skip"
     if allowed is not None and name not in allowed:
         return "it is not in allow"
-    if _ARRAY.search(os.path.realpath(name)):
+    if name in arrays or _ARRAY.search(os.path.realpath(name)):
         return "it is a RAID array: its member disks are erased, not the array"
     return None

@@ -17,10 +17,13 @@ from ..write.target import is_ramdisk
 from .lldp import listen
 from .numa import read_numa
 from .pci import read_pci
+from .smbios import PLACEHOLDER, read_installed_mb
 
 _DMI = Path("/sys/class/dmi/id")
 _NET = Path("/sys/class/net")
+_DMI_TABLES = Path("/sys/firmware/dmi/tables/DMI")
 _MEMORY = Path("/sys/devices/system/memory")
+_MEMINFO = Path("/proc/meminfo")
 _FIRMWARE_EFI = Path("/sys/firmware/efi")
 _CPUS = Path("/sys/devices/system/cpu")
 _CPUINFO = Path("/proc/cpuinfo")
@@ -65,17 +68,19 @@ def read_bios(dmi: Path = _DMI) -> dict[str, str | None]:
     return {name: read_value(dmi / f"bios_{name}") for name in ("vendor", "version", "date")}
 
 
+def read_system(dmi: Path = _DMI) -> dict[str, str | None]:
+    """Return the machine's identity; None for what its vendor has not filled in: the BMC may know it."""
+    names = {"vendor": "sys_vendor", "product": "product_name", "serial": "product_serial", "uuid": "product_uuid"}
+    found = {key: read_value(dmi / name) for key, name in names.items()}
+    return {key: value if value and not PLACEHOLDER.fullmatch(value) else None for key, value in found.items()}
+
+
 def _read_basics() -> dict[str, t.Any]:
     return {
-        "system": {
-            "vendor": read_value(_DMI / "sys_vendor"),
-            "product": read_value(_DMI / "product_name"),
-            "serial": read_value(_DMI / "product_serial"),
-            "uuid": read_value(_DMI / "product_uuid"),
-        },
+        "system": read_system(),
         "cpus": os.cpu_count(),
         "architecture": platform.machine(),
-        "memory_mb": _get_memory_mb(),
+        "memory_mb": get_memory_mb(),
         "boot_mode": "uefi" if _FIRMWARE_EFI.exists() else "bios",
         "secure_boot": is_secure_boot(),
         "nics": [_describe_nic(path) for path in sorted(_NET.glob("*")) if (path / "device").exists()],
@@ -106,11 +111,18 @@ def _describe_nic(path: Path) -> dict[str, t.Any]:
     }
 
 
-def _get_memory_mb() -> int:
-    """Return the installed memory; MemTotal lacks what the kernel took for itself."""
-    block = read_value(_MEMORY / "block_size_bytes")
-    online = [path for path in _MEMORY.glob("memory*/state") if read_value(path) == "online"]
+def get_memory_mb(dmi: Path = _DMI_TABLES, memory: Path = _MEMORY, meminfo: Path = _MEMINFO) -> int:
+    """Return the memory in MiB: what is plugged in; else what is online; else what the kernel has left to use.
+
+    The kernel's blocks (128 MiB and more) count whole, though the firmware keeps a part of one for itself; MemTotal
+    lacks what firmware and kernel keep.
+    """
+    installed = read_installed_mb(dmi)
+    if installed:
+        return installed
+    block = read_value(memory / "block_size_bytes")
+    online = [path for path in memory.glob("memory*/state") if read_value(path) == "online"]
     if block and online:
         return int(block, 16) * len(online) // 1024**2
-    found = _MEM_TOTAL.search(read_value(Path("/proc/meminfo")) or "")
+    found = _MEM_TOTAL.search(read_value(meminfo) or "")
     return int(found.group(1)) // 1024 if found else 0

@@ -7,16 +7,15 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import typing as t
 
 from ..._errors import BareMetalError, StepError
-from ..agent.command import run_command, search_path
+from ..agent.command import run_command
 from ..disk.disk import Disk
 from ..disk.partition_table import MBR_SIZE, PartitionTable, read_gpt, read_table
+from ..disk.udev import settle
 from .preserved import Preserved, reader
 
-_SETTLE_SECONDS = 30
 _SGDISK_SECONDS = 60
 _STATUS_AT = 446  # of the first of four entries in an MBR
 
@@ -97,11 +96,3 @@ def _active(disk: Disk) -> bytes:
 def can_edit_gpt(disk: Disk, table: PartitionTable) -> bool:
     """Whether sgdisk would see the table as it is: it takes a file for a disk with 512-byte sectors."""
     return table.sector_size == disk.target.block_size
-
-
-def settle() -> None:
-    """Wait, at most half a minute, until udev has made the nodes of new partitions."""
-    if shutil.which("udevadm", path=search_path()) is None:
-        return
-    with contextlib.suppress(StepError):  # late device nodes fail no write: nothing here uses them
-        run_command(["udevadm", "settle", f"--timeout={_SETTLE_SECONDS}"], timeout=_SETTLE_SECONDS + 5)

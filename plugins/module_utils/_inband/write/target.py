@@ -73,7 +73,7 @@ def _inspect_block_device(device: str, path: str, number: int, marker: Path) -> 
     if users:
         raise InvalidRequestError(
             f"{device} is in use: {'; '.join(users)}.",
-            hint="Unmount or stop what uses it (umount, swapoff, mdadm --stop, vgchange -an), then run again.",
+            hint="Unmount or stop what uses it (umount, swapoff, mdadm --stop, vgchange -an, kpartx -d); run again.",
         )
     with _open_for_reading(device, path) as handle:
         if is_read_only(handle.fileno()):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+import yaml
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract import check as contract
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
@@ -53,6 +54,18 @@ def test_what_is_wrong_is_named(variables: dict[str, t.Any], expected: str) -> N
     message = caught.value.to_result()["msg"]
     assert expected in message
     assert message.startswith("Node node01: ")
+
+
+NUMBERS = ("0x5000c500a1b2c3d4", "5000500012345678", "0012345", "0b101", "1_000", "2:0:0:0", "5.0e+5", "1.5", ".inf")
+OTHERS = ("2024-01-02", "2024-01-02 10:00:00", "yes", "off")
+
+
+@pytest.mark.parametrize("text", [*NUMBERS, *OTHERS])
+@pytest.mark.parametrize("key", ["serial", "wwn", "hctl"])
+def test_a_text_that_yaml_has_made_something_else_of_is_to_be_quoted(key: str, text: str) -> None:
+    with pytest.raises(InvalidRequestError, match=rf"bm_root_device\.{key} must be of type string.*Put it in quotes"):
+        contract.check(yaml.safe_load(f"bm_bmc: {BMC}\nbm_root_device: {{{key}: {text}}}"), node="node01")
+    contract.check(yaml.safe_load(f"bm_bmc: {BMC}\nbm_root_device: {{{key}: '{text}'}}"), node="node01")
 
 
 HIDDEN = [

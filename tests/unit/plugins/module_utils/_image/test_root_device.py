@@ -88,3 +88,71 @@ def test_the_only_disk_needs_no_hints() -> None:
 def test_a_hint_that_makes_no_sense_is_named() -> None:
     with pytest.raises(InvalidRequestError, match=r"bm_root_device\.size 'large'"):
         root_device.choose(DISKS, {"size": "large"}, "node01")
+
+
+def member(name: str, *arrays: str, **keys: t.Any) -> dict[str, t.Any]:
+    return {"name": name, "size_bytes": 480 * GIB, "serial": name[-1], "member_of": list(arrays), "paths": [], **keys}
+
+
+SDA, SDB = member("/dev/sda", "/dev/md127"), member("/dev/sdb", "/dev/md127")
+MD = member("/dev/md127", serial="c0de:1")
+FIRMWARE = member("/dev/sda", "firmware RAID (isw_raid_member)")
+SPARE = member("/dev/sdc")
+PATHS = [
+    {
+        "name": f"/dev/sd{letter}",
+        "serial": "SHORT",
+        "wwn": "0x6005",
+        "hctl": hctl,
+        "by_path": f"/dev/disk/by-path/{hctl}",
+    }
+    for letter, hctl in (("x", "1:0:0:0"), ("y", "2:0:0:0"))
+]
+TWINS = [{**path, "size_bytes": 480 * GIB, "model": "VOL"} for path in PATHS]
+MAP = {
+    **member("/dev/mapper/mpatha"),
+    "model": "VOL",
+    "serial": "LONG",
+    "wwn": "0x60051234",
+    "hctl": None,
+    "paths": TWINS,
+}
+MEMBERS, PATHS_OF_ONE, SEVERAL = (
+    "Only parts of arrays",
+    "paths of one disk: let multipathd run",
+    "best by serial or wwn",
+)
+
+STACKED = [
+    ("the array beside its members", [SDA, SDB, MD], {}, "/dev/md127"),
+    ("by size", [SDA, SDB, MD], {"size": ">= 400"}, "/dev/md127"),
+    ("by the array's UUID", [SDA, SDB, MD], {"serial": "c0de:1"}, "/dev/md127"),
+    ("a disk beside the array", [SDA, SDB, MD, SPARE], {"name": "<or> /dev/sda <or> /dev/sdc"}, "/dev/sdc"),
+    ("array or disk", [SDA, SDB, MD, SPARE], {}, "2 disks are there"),
+    ("a member by serial", [SDA, SDB, MD], {"serial": "a"}, MEMBERS),
+    ("a member by name", [SDA, SDB, MD], {"name": "/dev/sdb"}, "part of /dev/md127"),
+    ("an array that does not run", [SDA], {}, "mdadm --stop"),
+    ("firmware RAID that does not run", [FIRMWARE], {}, "part of firmware RAID (isw_raid_member)"),
+    ("firmware RAID, by serial", [FIRMWARE, SPARE], {"serial": "a"}, "clean the node"),
+    ("another than firmware RAID", [FIRMWARE, SPARE], {"size": 480}, "/dev/sdc"),
+    ("a map needs no hints", [MAP], {}, "/dev/mapper/mpatha"),
+    ("a map by its own serial", [MAP, SPARE], {"serial": "long"}, "/dev/mapper/mpatha"),
+    ("a map by its own WWN", [MAP, SPARE], {"wwn": "0x60051234"}, "/dev/mapper/mpatha"),
+    ("a map by its paths' serial", [MAP, SPARE], {"serial": "short", "model": "vol"}, "/dev/mapper/mpatha"),
+    ("a map by a path's place", [MAP, SPARE], {"hctl": "2:0:0:0"}, "/dev/mapper/mpatha"),
+    ("a map by a path's name", [MAP, SPARE], {"name": "/dev/sdx", "hctl": "1:0:0:0"}, "/dev/mapper/mpatha"),
+    ("hints that two paths share out", [MAP, SPARE], {"name": "/dev/sdx", "hctl": "2:0:0:0"}, "No disk fits"),
+    ("two paths without multipathd", TWINS, {}, PATHS_OF_ONE),
+    ("two paths by WWN", [*TWINS, SPARE], {"wwn": "0x6005"}, PATHS_OF_ONE),
+    ("one path by its place", TWINS, {"by_path": "/dev/disk/by-path/2:0:0:0"}, "/dev/sdy"),
+    ("two disks", [SPARE, member("/dev/sdd")], {}, SEVERAL),
+]
+
+
+@pytest.mark.parametrize(("disks", "hints", "expected"), [pytest.param(*row[1:], id=row[0]) for row in STACKED])
+def test_what_is_stacked_on_disks(disks: list[dict[str, t.Any]], hints: dict[str, t.Any], expected: str) -> None:
+    try:
+        found = root_device.choose(disks, hints, "node01")["name"]
+    except RootDeviceError as exc:
+        found = f"{exc.message} {exc.hint}"
+    assert expected == found or (not expected.startswith("/dev") and expected in found)

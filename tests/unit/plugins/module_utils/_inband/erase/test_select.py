@@ -75,3 +75,21 @@ def test_entries_that_are_not_one_disk(option: str, entry: str, match: str) -> N
 def test_named_disks_that_are_ruled_out(named: str, allow: list[str] | None, skip: list[str], match: str) -> None:
     with pytest.raises(InvalidRequestError, match=match):
         choose_disks(DISKS, [named], allow, skip)
+
+
+STACKED = [
+    disk("/dev/mapper/isw_volume"),
+    {**disk("/dev/mapper/mpatha", "LONG", "0x60051234"), "paths": [disk("/dev/sdx", "SHORT", "0x6005")]},
+    {**disk("/dev/sda", "S1"), "member_of": ["/dev/mapper/isw_volume"]},
+]
+
+
+@pytest.mark.parametrize("entry", ["/dev/mapper/mpatha", "/dev/sdx", "long", "SHORT", "0x6005", "0x60051234"])
+def test_a_multipath_device_is_meant_by_its_paths_too(entry: str) -> None:
+    choices = choose_disks(STACKED, None, [entry], [])
+    assert [choice.disk["name"] for choice in choices if choice.reason is None] == ["/dev/mapper/mpatha"]
+
+
+def test_what_other_disks_are_a_part_of_is_an_array() -> None:
+    array, dummy, part = choose_disks(STACKED, None, None, [])
+    assert ("RAID array" in str(array.reason), part.reason) == (True, None)

@@ -99,6 +99,20 @@ def test_firmware(tmp_path: Path) -> None:
     assert _hardware.read_bios(dmi) == {"vendor": "Dell Inc.", "version": "2.21.2", "date": None}
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        *((text, True) for text in ("7XK0Z33", "System x3650 M5", "None-1", "0001")),
+        *((text, False) for text in ("To be filled by O.E.M.", "System Serial Number", "Not Specified", "0000-00", "")),
+        *((text, False) for text in ("Default string", "0123456789", "none", "........")),
+    ],
+)
+def test_what_nobody_has_filled_in_is_not_told(tmp_path: Path, text: str, told: bool) -> None:
+    dmi = write(tmp_path, {"sys_vendor": "Supermicro\n", "product_serial": f"{text}\n"})
+    found = {"vendor": "Supermicro", "product": None, "serial": text if told else None, "uuid": None}
+    assert _hardware.read_system(dmi) == found
+
+
 def test_details_are_there_when_they_are_asked_for() -> None:
     assert set(_hardware.read_hardware()) == BASICS
     found = _hardware.read_hardware(details=True)
