@@ -43,6 +43,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--only", nargs="+", choices=SCENARIOS, default=USUAL, metavar="SCENARIO", help=f"of {', '.join(SCENARIOS)}")
     add("--sizes", nargs="+", type=int, default=[50, 200, 1000], metavar="NODES", help="of noop (50 200 1000)")
     add("--direct-nodes", type=int, default=50, metavar="NODES", help="of direct, and in the inventory of nothing (50)")
+    add("--redfish-nodes", nargs="+", type=int, default=[50], metavar="NODES", help="of redfish (50)")
     add("--wait-nodes", type=int, default=200, metavar="NODES", help="of the waits (200)")
     add("--memory-nodes", type=int, default=1000, metavar="NODES", help="of memory (1000)")
     add("--out", type=Path, default=ROOT / "docs" / "performance.md", metavar="PATH", help="the page")
@@ -66,7 +67,7 @@ def plan(options: argparse.Namespace) -> t.Iterator[tuple[Cell, int]]:
     """Yield what is to be measured, and in how many rounds."""
     direct, waits = [options.direct_nodes], [options.wait_nodes]
     sizes = {"noop": options.sizes, "direct": direct, "nothing": direct, "memory": [options.memory_nodes]}
-    sizes |= {"waits-rescue": waits, "waits-deploy": waits}
+    sizes |= {"redfish": options.redfish_nodes, "waits-rescue": waits, "waits-deploy": waits}
     for scenario in (name for name in SCENARIOS if name in options.only):
         for nodes in sizes[scenario]:
             large = options.large_rounds or (1 if scenario == "memory" else options.rounds)

@@ -27,6 +27,8 @@ PARENT = Path(__file__).with_name("parent.py")
 LOCKS = Path("/run/baremetal-lifecycle")
 """Where a write of an image leaves its lock file, named by the disk's path."""
 
+Variables = dict[str, t.Any]
+
 _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+) .*unreachable=(\d+)\s+failed=(\d+)\s+skipped=(\d+)", re.MULTILINE)
 
 
@@ -61,10 +63,12 @@ class Checkout:
 
 
 class Fleet:
-    """Nodes node0001 and so on; keyword arguments of ``variables`` are host variables."""
+    """Nodes node0001 and so on; keyword arguments of ``variables`` are host variables, ``bmcs`` is bm_bmc of each."""
 
-    def __init__(self, folder: Path, checkout: Checkout, nodes: int, **variables: t.Any) -> None:
-        folder.mkdir()
+    def __init__(
+        self, folder: Path, checkout: Checkout, nodes: int, bmcs: t.Sequence[Variables] = (), **variables: t.Any
+    ) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
         self.checkout = checkout
         self.names = [f"node{number:04}" for number in range(1, nodes + 1)]
@@ -77,7 +81,9 @@ class Fleet:
             "bm_devices": [str(folder / "{{ inventory_hostname }}.disk")],
             **variables,
         }
-        hosts: dict[str, dict[str, t.Any]] = {name: {} for name in self.names}
+        hosts: dict[str, Variables] = {name: {} for name in self.names}
+        for name, bmc in zip(self.names, bmcs, strict=False):
+            hosts[name]["bm_bmc"] = bmc
         inventory = {"all": {"children": {"baremetal": {"vars": given, "hosts": hosts}}}}
         (folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
         self._environment = {

@@ -127,6 +127,20 @@ def _direct(sitting: Sitting) -> list[str]:
     return [*lines, *_table(COST_HEAD, _cost_rows(cells))]
 
 
+def _redfish(sitting: Sitting) -> list[str]:
+    cells = sitting.of("redfish")
+    if not cells:
+        return []
+    lines = ["## Deployments over Redfish", ""]
+    lines += [
+        "An ISO as the instance (`bm_deploy_interface: ramdisk`), `deploy.yml`, 20 forks; each node has a BMC of its own,",
+        "over TLS with a certificate that is verified, and the store knows none of them. The emulated BMCs are one process",
+        "on this machine: what they take is not in the CPU time of a node, and takes its part of the processors.",
+        "",
+    ]
+    return [*lines, *_table(COST_HEAD, _cost_rows(cells))]
+
+
 def _wait_rows(cells: t.Iterable[Cell], labels: t.Iterable[str]) -> t.Iterator[tuple[object, ...]]:
     for cell in cells:
         for label in labels:
@@ -207,7 +221,7 @@ def _nothing(sitting: Sitting) -> list[str]:
 
 def write_page(sitting: Sitting) -> str:
     """Return the page."""
-    parts = (_head, _noop, _direct, _waits, _memory, _nothing)
+    parts = (_head, _noop, _direct, _redfish, _waits, _memory, _nothing)
     return "\n".join([*(line for part in parts for line in part(sitting)), OTHERS])
 
 

@@ -14,6 +14,7 @@ import time
 import typing as t
 from pathlib import Path
 
+from tests.bench import bmcs
 from tests.bench.figures import Run
 from tests.bench.fleet import Checkout, Fleet, RunFailedError
 from tests.bench.image import IMAGE_MIB
@@ -66,6 +67,17 @@ def direct(ground: Ground) -> Run:
         return fleet.play("deploy.yml", *FORKS)
     finally:
         fleet.remove_locks()
+
+
+def redfish(ground: Ground) -> Run:
+    """Deploy all nodes with an ISO as the instance, over Redfish and TLS; each has a BMC of its own."""
+    ground.folder.mkdir()
+    image = {"url": f"{ground.url}/disk.img"}
+    with bmcs.serve(ground.folder, ground.nodes) as served:
+        fleet = Fleet(
+            ground.folder, ground.checkout, ground.nodes, served, bm_deploy_interface="ramdisk", bm_image=image
+        )
+        return fleet.play("deploy.yml", *FORKS)
 
 
 def waits_rescue(ground: Ground) -> Run:
@@ -157,6 +169,7 @@ def _sample(pid: int) -> dict[str, float]:
 SCENARIOS: dict[str, t.Callable[[Ground], Run]] = {
     "noop": noop,
     "direct": direct,
+    "redfish": redfish,
     "waits-rescue": waits_rescue,
     "waits-deploy": waits_deploy,
     "memory": memory,
