@@ -30,6 +30,7 @@ def ensure_bmc(machine: Machine) -> bool:
         users=(ipmi.User(BMC_USER, password), ipmi.User("operator", password, "operator")),
         chassis_control=(sys.executable, str(ROOT / "lab/chassis_control.py"), machine.name),
         guid=machine.uuid.replace("-", ""),
+        console=f"tcp:127.0.0.1:{machine.console_port}",
     )
     process.spawn(name, network.inside(*ipmi.write_config(FOLDER, bmc)))
     process.wait_for(name, lambda: ipmi.answers(machine.bmc_address))

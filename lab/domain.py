@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import quoteattr
 
 from settings import BRIDGE, CPUS, MEMORY_MIB, Firmware, Machine
@@ -30,7 +30,7 @@ DOMAIN = """\
     {disk}
     {cdrom}
     {network}
-    <serial type='file'><source path={console} append='on'/></serial>
+    {console}
     <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
     <memballoon model='none'/>
   </devices>
@@ -48,8 +48,9 @@ DISK = """\
       <alias name='ua-disk'/>
     </disk>"""
 
-# libvirt has no words for an emulated NVMe disk and for a disk that can't discard, nor does it know which PCI
-# slots they take: some far from its own. The kernel of the lab's ramdisk knows virtual disks and NVMe only.
+# libvirt has no words for an emulated NVMe disk, for a disk that can't discard and for two paths to one, nor does it
+# know which PCI slots they take: some far from its own. The kernel of the lab's ramdisk knows virtual disks and NVMe
+# only.
 SMALL_DISKS = """\
 <qemu:commandline>
     <qemu:arg value='-drive'/>
@@ -60,7 +61,17 @@ SMALL_DISKS = """\
     <qemu:arg value={drives[1]}/>
     <qemu:arg value='-device'/>
     <qemu:arg value='virtio-blk-pci,drive=small1,serial={serials[1]},addr=0x11,discard=off,write-zeroes=off'/>
+    <qemu:arg value='-device'/>
+    <qemu:arg value='virtio-scsi-pci,id=paths,addr=0x12'/>
+    {paths}
   </qemu:commandline>"""
+
+PATH = """\
+<qemu:arg value='-drive'/>
+    <qemu:arg value={drive}/>
+    <qemu:arg value='-device'/>
+    <qemu:arg value='scsi-hd,bus=paths.0,scsi-id={number},drive=path{number},share-rw=on,serial={serial},wwn={wwn}'/>"""
+PATH_DRIVE = "if=none,id=path{number},format=raw,cache=unsafe,file.locking=off,file={path}"
 
 SMALL_DRIVE = "if=none,id=small{number},format=qcow2,cache=unsafe,discard=unmap,file={path}"
 
@@ -73,6 +84,15 @@ CDROM = """\
       {boot}
       <alias name='ua-cdrom'/>
     </disk>"""
+
+# A BMC over IPMI passes the serial port on to who listens. What was said is in the log all the same.
+CONSOLE = "<serial type='file'><source path={log} append='on'/></serial>"
+SHARED_CONSOLE = """\
+<serial type='tcp'>
+      <source mode='bind' host='127.0.0.1' service='{port}'/>
+      <protocol type='raw'/>
+      <log file={log} append='on'/>
+    </serial>"""
 
 NETWORK = """\
 <interface type='bridge'>
@@ -122,10 +142,26 @@ def definition(machine: Machine, boot_order: Sequence[str], accelerator: str) ->
         small_disks=_small_disks(machine),
         cdrom=CDROM.format(source=media, boot=boot.get("cdrom", "")) if machine.kind.cdrom else "",
         network=NETWORK.format(machine=machine, bridge=BRIDGE, rom=ROM[firmware.mode], boot=boot.get("network", "")),
-        console=quoteattr(str(machine.console)),
+        console=_console(machine),
     )
 
 
 def _small_disks(machine: Machine) -> str:
     drives = [SMALL_DRIVE.format(number=number, path=path) for number, path in enumerate(machine.small_disks.values())]
-    return SMALL_DISKS.format(serials=[*machine.small_disks], drives=[*map(quoteattr, drives)]) if drives else ""
+    if not drives:
+        return ""
+    return SMALL_DISKS.format(
+        serials=[*machine.small_disks], drives=[*map(quoteattr, drives)], paths="\n    ".join(_paths(machine))
+    )
+
+
+def _paths(machine: Machine) -> Iterator[str]:
+    wwn = f"0x5000c500b0a700{machine.number:02}"
+    for number in range(2):
+        drive = quoteattr(PATH_DRIVE.format(number=number, path=machine.shared_disk))
+        yield PATH.format(number=number, drive=drive, serial=f"{machine.serial}M", wwn=wwn)
+
+
+def _console(machine: Machine) -> str:
+    kind = SHARED_CONSOLE if machine.kind.bmc == "ipmi" else CONSOLE
+    return kind.format(port=machine.console_port, log=quoteattr(str(machine.console)))

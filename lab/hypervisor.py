@@ -122,6 +122,8 @@ def ensure_machine(machine: Machine) -> bool:
     run("qemu-img", "create", "-q", "-f", "qcow2", str(machine.disk), f"{DISK_GIB}G")
     for path in machine.small_disks.values():
         run("qemu-img", "create", "-q", "-f", "qcow2", str(path), f"{SMALL_DISK_MIB}M")
+    if machine.shared_disk:
+        run("qemu-img", "create", "-q", "-f", "raw", str(machine.shared_disk), f"{SMALL_DISK_MIB}M")
     if firmware.variables:
         shutil.copyfile(firmware.variables, machine.variables)
     define(machine, machine.kind.boot_order)

@@ -67,7 +67,8 @@ class Kind:
     cdrom: bool = False
     """A drive of its own, in which somebody puts media by hand. (Redfish adds a drive when it inserts media.)"""
     more_disks: bool = False
-    """Two small disks besides, an NVMe one and one that can't discard: each kind is erased in another way."""
+    """Three small disks besides, an NVMe one, one that can't discard, and one with two paths to it: each kind is found
+    and erased in another way."""
 
 
 REDFISH = Kind("redfish", UEFI, ("disk",))
@@ -144,6 +145,16 @@ class Machine:
         """Disk images beside the first, by serial number."""
         names = (f"{self.serial}{letter}" for letter in ("NP" if self.kind.more_disks else ""))
         return {name: STATE / "disks" / f"{name}.qcow2" for name in names}
+
+    @property
+    def shared_disk(self) -> pathlib.Path | None:
+        """Disk image of the small disk with two paths, which has its name as serial number."""
+        return STATE / "disks" / f"{self.serial}M.raw" if self.kind.more_disks else None
+
+    @property
+    def console_port(self) -> int:
+        """TCP port of the serial console, for its BMC."""
+        return 7000 + self.number
 
     @property
     def variables(self) -> pathlib.Path:

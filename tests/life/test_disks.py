@@ -1,4 +1,4 @@
-"""Three kinds of disks in one machine, each erased by the best that it can do, for real."""
+"""Four kinds of disks in one machine, each erased by the best that it can do, for real."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -15,6 +15,7 @@ from tests.lab import ROOT
 
 NODE = "node09"
 DISKS = ROOT / ".lab" / "disks"
+SHARED = DISKS / "BMLAB09M.raw"
 SMALL = {"BMLAB09N": DISKS / "BMLAB09N.qcow2", "BMLAB09P": DISKS / "BMLAB09P.qcow2"}
 SIZE = 64 * 1024**2
 
