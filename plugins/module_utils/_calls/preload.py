@@ -17,8 +17,15 @@ import sys
 
 _HOME = __name__.rpartition("._calls.")[0]
 
+DRIVERS = {
+    "fake": f"{_HOME}._drivers.fake",
+    "ipmi": f"{_HOME}._drivers.ipmi.driver",
+    "redfish": f"{_HOME}._drivers.redfish.driver",
+}
+"""The driver of each name."""
+
 LAZY = (
-    *(f"{_HOME}.{name}" for name in ("_drivers.fake", "_drivers.ipmi.driver", "_drivers.redfish.driver")),
+    *DRIVERS.values(),
     *("psycopg", "pycdlib", "oslo_utils.imageutils.format_inspector", "oslo_utils.specs_matcher"),
 )
 """Modules that take longer to import than most calls; all are imported inside of the functions that need them."""
@@ -31,6 +38,13 @@ def tell() -> None:
     for place, name in enumerate(LAZY):
         if name in sys.modules:
             _needed[place] = 1
+
+
+def announce(driver: str) -> None:
+    """Tell the parent that this process is about to import a driver: of the forks to come, none has to."""
+    name = DRIVERS.get(driver)
+    if name and name not in sys.modules:
+        _needed[LAZY.index(name)] = 1
 
 
 def listen() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import preload
 
-RUN = """
+FORKS = """
 import os, sys
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import preload, runner
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
@@ -39,11 +39,11 @@ def call():
     assert not result.get("failed"), result
 
 runner.warm_up()
-show()
-fork(call)
-fork(call)
-show()
 """
+
+RUN = f"{FORKS}\nshow()\nfork(call)\nfork(call)\nshow()\n"
+
+ANNOUNCED = f"{FORKS}\nfork(lambda: preload.announce('redfish'))\nfork(show)\n"
 
 
 FROZEN = """
@@ -73,6 +73,10 @@ def run_python(code: str, *arguments: object) -> list[str]:
 def test_a_parent_imports_what_a_fork_needed_and_nothing_else(tmp_path: Path, address: str, driver: str) -> None:
     name = f"{preload._HOME}._drivers.{driver}"
     assert run_python(RUN, address, tmp_path) == ["[]", "[]", f"['{name}']", f"['{name}']"]
+
+
+def test_a_parent_imports_what_a_fork_is_about_to_import() -> None:
+    assert run_python(ANNOUNCED) == [f"['{preload.DRIVERS['redfish']}']"]
 
 
 @pytest.mark.parametrize("name", preload.LAZY)
