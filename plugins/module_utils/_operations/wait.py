@@ -15,6 +15,7 @@ from .._calls.request import Result
 from .._calls.store_request import StoreRequest
 from .._contract.argspec import NODE_SPEC
 from .._drivers.registry import connect
+from .._errors import BareMetalError
 from .._store.record import NodeRecord
 from .._watch import consoles
 from .._watch.watcher import LOST, Watcher
@@ -64,10 +65,12 @@ def _consoles(request: StoreRequest, begun: dict[str, Result]) -> t.Iterator[Non
     found = {}
     with contextlib.ExitStack() as opened:
         for name in [name for name, wait in begun.items() if wait["for"] in STARTING]:
-            node = request.node_of(name)
-            driver = opened.enter_context(connect(node)) if node and console.is_kept(node) else None
-            if node and driver and driver.console:
-                found[Files(node).console] = driver.console
+            # What is wrong with a node is for its own bm_deploy to say.
+            with contextlib.suppress(BareMetalError):
+                node = request.node_of(name)
+                driver = opened.enter_context(connect(node)) if node and console.is_kept(node) else None
+                if node and driver and driver.console:
+                    found[Files(node).console] = driver.console
         with consoles.heard(found):
             yield
 

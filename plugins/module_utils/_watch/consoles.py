@@ -62,7 +62,9 @@ class _Tape:
     def __init__(self, path: Path, console: ConsoleInterface) -> None:
         self.console = console
         self._path = path
-        self._said = bytearray(path.read_bytes() if path.exists() else b"")
+        self._said = bytearray()
+        with contextlib.suppress(OSError):
+            self._said += path.read_bytes()
         self._written = len(self._said)
         console.listen(self._take)
 
