@@ -68,7 +68,8 @@ def _is_it(label, before):
 def _is_ansibles(path):
     """Say whether a file is Ansible's own business, or Python's, which tries a folder for temporary files so."""
     is_trial = _TRIAL.fullmatch(os.path.basename(path)) and not path.startswith(FOLDER)
-    return is_trial or "ansi" in path.lower() or "async_wrapper" in path or "/pymp-" in path
+    others = ("async_wrapper", "/pymp-", "/__pycache__/")
+    return is_trial or "ansi" in path.lower() or any(part in path for part in others)
 
 
 def _of_rename(_source, target, *_more):
