@@ -104,6 +104,7 @@ SQLITE = {
     **_all("SQLite, locked for 8 s", ["in step deploy", IMAGE], stores.File, stores.locked, seconds=8),
     **_all("SQLite, locked for good", ["in step deploy"], stores.File, stores.locked, **_AWAY, boots=1),
     "SQLite, an older version's (0001)": Case(stores.File, stores.older("0001"), base="enrolled"),
+    "SQLite, an older version's (0003)": Case(stores.File, stores.older("0003"), base="enrolled"),
     "SQLite, an older version's (0002)": Case(stores.File, stores.older("0002"), base="enrolled"),
     "SQLite, a newer version's": Case(
         stores.File, stores.newer, base="enrolled", code=2, says="a newer collection", quick=True

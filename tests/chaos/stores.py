@@ -27,6 +27,7 @@ PASSWORD = "Tr0ub4dor-and-3"
 
 _MS_BIND, _MS_REMOUNT, _MS_RDONLY = 0x1000, 0x20, 0x1
 
+_SINCE_0004 = ("DROP TABLE bmcs",)
 _SINCE_0003 = ("DROP INDEX ix_nodes_bmc", "ALTER TABLE nodes DROP COLUMN bmc")
 _COLUMNS_0002 = (
     *("protected", "protected_reason", "retired", "retired_reason", "resource_class", "traits", "inventory"),
@@ -37,7 +38,11 @@ _SINCE_0002 = (
     *(f"ALTER TABLE nodes DROP COLUMN {column}" for column in _COLUMNS_0002),
     "DROP TABLE evidence",
 )
-BACK_TO = {"0002": _SINCE_0003, "0001": (*_SINCE_0003, *_SINCE_0002)}
+BACK_TO = {
+    "0003": _SINCE_0004,
+    "0002": (*_SINCE_0004, *_SINCE_0003),
+    "0001": (*_SINCE_0004, *_SINCE_0003, *_SINCE_0002),
+}
 """What makes an older version's store of one, by its revision."""
 
 
