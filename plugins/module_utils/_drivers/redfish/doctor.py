@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import typing as t
 
 try:
     from cryptography import x509
 except ImportError:  # it comes with pyghmi; without it, the days are not told
     x509 = None  # type: ignore[assignment]
 
-from ..._errors import UnsupportedOperationError
 from .. import base, interfaces
-from ..examination import look_at
+from ..examination import Looks, can_boot, look_at_all, trials
 from ..interfaces import NO, NOTE, OK, UNKNOWN, Finding
 from . import quirks, recording
 from .known import Document
@@ -39,7 +37,7 @@ class RedfishExamination(interfaces.ExamineInterface):
 
     def examine(self, *, write: bool, media_url: str | None) -> tuple[list[Finding], Document]:
         self._session.known.forget()
-        looks: dict[str, t.Callable[[], Finding]] = {
+        looks: Looks = {
             "system": self._look_at_system,
             "BMC": self._look_at_bmc,
             "log-in": self._look_at_log_in,
@@ -54,11 +52,7 @@ class RedfishExamination(interfaces.ExamineInterface):
             "tasks": self._look_at_tasks,
             "inventory": self._look_at_inventory,
         }
-        if write:
-            looks["boot override, set and taken back"] = self._try_override
-        if write and media_url:
-            looks["virtual media, in and out"] = lambda: self._try_media(str(media_url))
-        found = [look_at(what, look) for what, look in looks.items()]
+        found = look_at_all({**looks, **(trials(self._driver, media_url) if write else {})})
         self._choose_boot_interface(found)
         return found, self._variables
 
@@ -137,7 +131,9 @@ class RedfishExamination(interfaces.ExamineInterface):
         management, mode = self._driver.management, MODES.get(str(now.value(MODE)))
         if not now.has(TARGET):
             return Finding("boot override", NO, "its System has none", "No ramdisk can be booted over this BMC.")
-        devices = [device for device in (base.CDROM, base.DISK, base.PXE) if self._can_boot(device, mode or "uefi")]
+        devices = [
+            device for device in (base.CDROM, base.DISK, base.PXE) if can_boot(self._driver, device, mode or "uefi")
+        ]
         if mode:
             self._variables["bm_boot_mode"] = mode
         kept = "Continuous" in (now.allowed(ENABLED) or ["Continuous"])
@@ -147,13 +143,6 @@ class RedfishExamination(interfaces.ExamineInterface):
         if not devices:
             return Finding("boot override", NO, seen, "No ramdisk can be booted over this BMC.")
         return Finding("boot override", OK if kept else NOTE, seen, "" if kept else "It is kept for one start only.")
-
-    def _can_boot(self, device: str, mode: str) -> bool:
-        try:
-            self._driver.management.check_boot_device(device, mode=mode)
-        except UnsupportedOperationError:
-            return False
-        return True
 
     def _look_at_media(self) -> Finding:
         media = base.require_virtual_media(self._driver)
@@ -182,27 +171,6 @@ class RedfishExamination(interfaces.ExamineInterface):
         advice = f"Not to be read: {', '.join(missing)}. An inspection in the ramdisk tells." if missing else ""
         return Finding("inventory", NOTE if missing else OK, seen, advice)
 
-    def _try_override(self) -> Finding:
-        what, management = "boot override, set and taken back", self._driver.management
-        before = management.get_boot_device()
-        if before.device is not None:
-            return Finding(what, UNKNOWN, f"not tried: {before} is set", "Take it back, and examine again.")
-        mode = before.mode or self._node.boot_mode
-        device = next((name for name in (base.PXE, base.CDROM) if self._can_boot(name, mode)), None)
-        if device is None:
-            return Finding(what, NO, "there is nothing to set")
-        management.set_boot_device(device, mode=mode)
-        management.clear_boot_device()
-        return Finding(what, OK, f"{device} once, and nothing again")
-
-    def _try_media(self, url: str) -> Finding:
-        what, media = "virtual media, in and out", base.require_virtual_media(self._driver)
-        if media.get_media() is not None:
-            return Finding(what, UNKNOWN, "not tried: something is in the drive", "Eject it, and examine again.")
-        media.insert_media(url)
-        media.eject_media()
-        return Finding(what, OK, "went in, and came out")
-
     def _manager(self) -> Document:
         found = self._session.read_optional("tell what it is", self._session.managers)
         return dict(found[0].json) if found else {}
@@ -214,7 +182,11 @@ class RedfishExamination(interfaces.ExamineInterface):
         mode = self._variables.get("bm_boot_mode", "uefi")
         for name, (what, device) in ways.items():
             works = what is None or verdicts.get(what) == OK
-            if works and verdicts["boot override"] in (OK, NOTE) and (device is None or self._can_boot(device, mode)):
+            if (
+                works
+                and verdicts["boot override"] in (OK, NOTE)
+                and (device is None or can_boot(self._driver, device, mode))
+            ):
                 self._variables["bm_boot_interface"] = name
                 return
 
