@@ -10,12 +10,15 @@ import contextlib
 import functools
 import typing as t
 
-from .._errors import BMCAuthenticationError, BMCConnectionError, BMCError, UnsupportedOperationError
+from .._errors import BMCAuthenticationError, BMCConnectionError, BMCError, BMCResponseError, UnsupportedOperationError
 from . import base
 from .interfaces import NO, OK, UNKNOWN, ExamineInterface, Finding
 
 Looks = dict[str, t.Callable[[], Finding]]
 """How each thing is found out, by what it is."""
+
+OVERRIDE, MEDIA = "boot override, set and taken back", "virtual media, in and out"
+"""What is tried."""
 
 
 class Examination(ExamineInterface):
@@ -38,8 +41,9 @@ class Examination(ExamineInterface):
         looks: Looks = {what: functools.partial(_found, what, look) for what, look in seen.items()}
         found = look_at_all({**looks, **(trials(driver, media_url) if write else {})})
         works = {finding.what: finding.verdict == OK for finding in found}
-        way = "virtual_media" if works["virtual media"] else "ipxe"
-        return found, {"bm_boot_interface": way} if works["boot override"] else {}
+        refused = {finding.what for finding in found if finding.verdict == NO}
+        way = "virtual_media" if works["virtual media"] and MEDIA not in refused else "ipxe"
+        return found, {"bm_boot_interface": way} if works["boot override"] and OVERRIDE not in refused else {}
 
 
 def look_at_all(looks: Looks) -> list[Finding]:
@@ -51,13 +55,14 @@ def look_at_all(looks: Looks) -> list[Finding]:
 
 
 def trials(driver: base.Driver, media_url: str | None) -> Looks:
-    """Return what an examination tries that may write: each is taken back at once.
+    """Return what an examination tries that may write: each is taken back at once. What is refused does not work.
 
     :param media_url: media to insert; None: none are.
     """
-    override, media = "boot override, set and taken back", "virtual media, in and out"
-    tried: Looks = {override: lambda: _try_override(driver, override)}
-    return {**tried, **({media: lambda: _try_media(driver, media, media_url)} if media_url else {})}
+    tried: dict[str, t.Callable[[], Finding]] = {OVERRIDE: lambda: _try_override(driver, OVERRIDE)}
+    if media_url:
+        tried[MEDIA] = lambda: _try_media(driver, MEDIA, media_url)
+    return {what: functools.partial(_try, what, trial) for what, trial in tried.items()}
 
 
 def can_boot(driver: base.Driver, device: str, mode: str) -> bool:
@@ -67,6 +72,13 @@ def can_boot(driver: base.Driver, device: str, mode: str) -> bool:
     except UnsupportedOperationError:
         return False
     return True
+
+
+def _try(what: str, trial: t.Callable[[], Finding]) -> Finding:
+    try:
+        return trial()
+    except BMCResponseError as exc:
+        return Finding(what, NO, exc.message, exc.hint)
 
 
 def _try_override(driver: base.Driver, what: str) -> Finding:

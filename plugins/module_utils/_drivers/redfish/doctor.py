@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 
 from .. import base, interfaces
-from ..examination import Looks, can_boot, look_at, look_at_all, trials
+from ..examination import MEDIA, OVERRIDE, Looks, can_boot, look_at, look_at_all, trials
 from ..interfaces import NO, NOTE, OK, UNKNOWN, Finding
 from . import certificate, quirks, recording
 from .boot import RedfishManagement
@@ -177,16 +177,15 @@ class RedfishExamination(interfaces.ExamineInterface):
         return dict(found[0].json) if found else {}
 
     def _choose_boot_interface(self, found: list[Finding]) -> None:
-        """Suggest how to boot, the surest first."""
-        verdicts = {finding.what: finding.verdict for finding in found}
+        """Suggest how to boot, the surest first; not what was tried and refused."""
+        works = {finding.what for finding in found if finding.verdict in (OK, NOTE)}
+        refused = {finding.what for finding in found if finding.verdict == NO}
         ways = {"virtual_media": ("virtual media", base.CDROM), "http": ("HTTP boot", None), "ipxe": (None, base.PXE)}
         mode = self._variables.get("bm_boot_mode", "uefi")
         for name, (what, device) in ways.items():
-            works = what is None or verdicts.get(what) in (OK, NOTE)
-            if (
-                works
-                and verdicts["boot override"] in (OK, NOTE)
-                and (device is None or can_boot(self._driver, device, mode))
-            ):
-                self._variables["bm_boot_interface"] = name
-                return
+            if "boot override" not in works or OVERRIDE in refused or (what and what not in works):
+                continue
+            if (what == "virtual media" and MEDIA in refused) or (device and not can_boot(self._driver, device, mode)):
+                continue
+            self._variables["bm_boot_interface"] = name
+            return

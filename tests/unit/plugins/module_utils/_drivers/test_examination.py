@@ -40,13 +40,13 @@ SCENARIOS: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], dict[str, tuple[s
     "the override is forgotten": (
         {"forgets_boot_device": True},
         {"media_url": None},
-        {OVERRIDE: (UNKNOWN, "told to boot from pxe once in uefi mode, accepted it, and reports no boot device")},
+        {OVERRIDE: (NO, "told to boot from pxe once in uefi mode, accepted it, and reports no boot device")},
         ["set_boot_device pxe"],
     ),
     "media are refused": (
         {"faults": [{"operation": "insert_media", "error": "BMCResponseError", "message": "no such file"}]},
         {"media_url": URL},
-        {MEDIA: (UNKNOWN, "no such file")},
+        {MEDIA: (NO, "no such file")},
         BACK,
     ),
     "it has no virtual media": (
