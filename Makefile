@@ -4,12 +4,13 @@
 #   make deploy NODE=node14   to another one: lab/settings.py says which kinds there are
 #   make lab-up NODES=2       start the lab alone, with its first two machines ...
 #   make lab-up NODES="node01 node14"         ... or with these
+#   make bmcs BMC_TREES=FOLDER         play recorded BMCs, too
 #   make bench AGAINST=PATH   measure another checkout in turn with this one; BENCH="--rounds 3" for more options
 NODE ?= node01
 NODES ?= $(NODE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test bench chaos e2e-full e2e-life clean
+.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test bmcs bench chaos e2e-full e2e-life clean
 
 deploy: lab-up
 	ansible-playbook playbooks/deploy.yml -i inventory/lab -l $(NODE)
@@ -47,6 +48,11 @@ check:
 test:
 	@lab/setup.sh test
 	@tests/run.sh test
+
+# What works on which BMC that is data; writes docs/bmcs.md. Without BMC_TREES what it has of recorded ones stays.
+bmcs:
+	@lab/setup.sh test
+	@python -m tests.bmcs.page $(if $(BMC_TREES),--bmc-trees $(BMC_TREES))
 
 # What the controller's own work costs; writes docs/performance.md.
 bench:

@@ -56,7 +56,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         from tests.bmcs import library
 
         folder = metafunc.config.getoption("--bmc-trees")
-        known = [*library.of_the_project(), *(library.recorded(folder) if folder else ())]
+        recorded = library.recorded(folder) if folder else []
+        if folder and not recorded:
+            raise pytest.UsageError(f"--bmc-trees: there is no recorded tree in {folder}.")
+        known = [*library.of_the_project(), *recorded]
         metafunc.parametrize("known_bmc", known, ids=[bmc.name for bmc in known])
 
 

@@ -7,6 +7,9 @@
 # tests/run.sh matrix  every kind of machine; writes docs/matrix.md
 # tests/run.sh life    every verb on one machine, every kind of erase on another
 # tests/run.sh PART    one part: see PARTS below
+#
+# BMC_TREES            a folder of recorded Redfish trees that the unit tests play, too; by default
+#                      ../shared/bmc-trees, if that is there
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH=$PWD/.venv/bin:$PATH ANSIBLE_COLLECTIONS_PATH=$PWD/.collections
@@ -31,10 +34,26 @@ await_build() {
     [ -z "$build" ] || wait "$build" || { cat .cache/build.log; return 1; }
 }
 
+# Recorded BMCs are not part of the project: what is played is said, so that nobody takes some for all.
+find_trees() {
+    trees=${BMC_TREES:-../shared/bmc-trees}
+    if [ -d "$trees" ]; then
+        echo "BMC trees: those written by hand (tests/bmcs), and the recorded ones of $trees"
+    elif [ -n "${BMC_TREES:-}" ]; then
+        echo "BMC trees: BMC_TREES=$BMC_TREES is no folder" >&2
+        return 1
+    else
+        trees=""
+        echo "BMC trees: ONLY THOSE WRITTEN BY HAND (tests/bmcs), NONE RECORDED: no BMC_TREES, no ../shared/bmc-trees"
+    fi
+}
+
 part_ruff() { ruff format --check . && ruff check .; }
 part_types() { mypy; }
 # Unit tests wait most of their time, integration tests some of it.
-part_unit() { pytest -q -n $((cores * 3)) --dist worksteal tests/unit; }
+part_unit() {
+    find_trees && pytest -q -n $((cores * 3)) --dist worksteal ${trees:+--bmc-trees "$trees"} tests/unit
+}
 part_lint() { ansible-lint --profile production --offline; }
 part_sanity() { tests/sanity/run.sh; }
 part_artifact() { tests/artifact.sh; }
@@ -51,7 +70,7 @@ run() {
     times+="$(printf '%-12s %5d s' "$part" $((SECONDS - start)))"$'\n'
 }
 
-times="" build=""
+times="" build="" trees=""
 case ${1:-} in
     check) wanted=$CHECK ;;
     test) wanted=$TEST; begin_build ;;

@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """A BMC that can be played."""
+    """A BMC that can be played: recorded from a machine, or written by hand for what it shows."""
 
     name: str
     about: str
@@ -34,10 +34,20 @@ class Known:
     behaviour: Document
     refuses: dict[str, str]
     system_id: str | None
+    is_recorded: bool = False
 
     def play(self, **options: t.Any) -> Player:
         """Return it as a service, not started yet."""
         return Player(self.tree, self.behaviour, system_id=self.system_id, **options)
+
+    def at_once(self) -> Known:
+        """Return the same BMC, which does all at once: what it is asked does not depend on how long it takes."""
+        moments = ("seconds", "lingers", "post")
+        does = {
+            name: {key: value for key, value in told.items() if key not in moments}
+            for name, told in self.behaviour.items()
+        }
+        return dataclasses.replace(self, behaviour=does)
 
 
 def of_the_project() -> list[Known]:
@@ -58,8 +68,9 @@ def recorded(folder: Path) -> list[Known]:
 
 
 def _make(name: str, told: Document, tree: dict[str, Document] | None = None) -> Known:
-    tree = _changed(make_tree(), told.get("tree", {})) if tree is None else tree
-    return Known(name, told["about"], tree, told.get("behaviour", {}), told.get("refuses", {}), told.get("system_id"))
+    whole = _changed(make_tree(), told.get("tree", {})) if tree is None else tree
+    rest = told.get("behaviour", {}), told.get("refuses", {}), told.get("system_id")
+    return Known(name, told["about"], whole, *rest, is_recorded=tree is not None)
 
 
 def _changed(tree: dict[str, Document], changes: dict[str, t.Any]) -> dict[str, Document]:

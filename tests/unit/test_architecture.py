@@ -29,7 +29,7 @@ HOMES = {
     "jsonschema": {"_contract/check.py"},
     "oslo_utils": {"_image/image.py"},
     "pycdlib": {"_boot/iso.py"},
-    "cryptography": {"_boot/agent.py", "_drivers/redfish/doctor.py"},
+    "cryptography": {"_boot/agent.py", "_drivers/redfish/certificate.py"},
     "tenacity": {"_wait.py"},
 }
 """Each third-party library with the files that may import it: one, or one for each of its separate uses."""

@@ -39,11 +39,15 @@ class ElsewhereError(MalformedError):
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """An HTTP response that was read whole; what sushy wants of one. ``headers`` knows no case."""
+    """An HTTP response that was read whole; what sushy wants of one.
+
+    ``headers`` knows no case; ``asked``: what it answers, method and path.
+    """
 
     status_code: int
     headers: t.Any
     content: bytes = b""
+    asked: str = ""
 
     def json(self) -> t.Any:
         """Return its JSON.
@@ -53,19 +57,24 @@ class Answer:
         try:
             return json.loads(self.content)
         except RecursionError as exc:
-            raise MalformedError("its JSON is nested too deeply", tries=1) from exc
+            raise self._malformed("its JSON is nested too deeply", tries=1) from exc
         except ValueError as exc:
-            raise MalformedError(f"no JSON: {exc}") from exc
+            raise self._malformed(f"no JSON: {exc}") from exc
 
     def document(self) -> dict[str, t.Any]:
         """Return its JSON object.
 
-        :raises MalformedError: it is none, or an empty one.
+        :raises MalformedError: it is none, or an empty one, or an error that is told as a document.
         """
         found = self.json() if self.content else None
         if not isinstance(found, dict) or not found:
-            raise MalformedError(f"no JSON object: {type(found).__name__}" if found else "an empty answer")
+            raise self._malformed(f"no JSON object: {type(found).__name__}" if found else "an empty answer")
+        if isinstance(found.get("error"), dict) and "@odata.id" not in found:
+            raise self._malformed(f"HTTP {self.status_code} with an error: {self.words().rstrip('.')}")
         return found
+
+    def _malformed(self, text: str, *, tries: int = 3) -> MalformedError:
+        return MalformedError(f"{text}; asked: {self.asked}" if self.asked else text, tries=tries)
 
     @property
     def is_busy(self) -> bool:
@@ -107,11 +116,30 @@ class Answer:
             "@Message.ExtendedInfo": [item for item in info if isinstance(item, dict)],
         }
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether what was asked for is refused: by its status, or by an error in spite of that.
+
+        iLO tells what it has done as an error, too, without a severity.
+        """
+        if self.status_code >= 400 or b'"error"' not in self.content:
+            return self.status_code >= 400
+        error = self.error()
+        info = error["@Message.ExtendedInfo"]
+        severities = {item.get("MessageSeverity") or item.get("Severity") for item in info}
+        ids = [str(item.get("MessageId")) for item in info] or [error["code"]]
+        return "Critical" in severities or (not severities & {"OK"} and all(i.endswith("GeneralError") for i in ids))
+
     def with_sound_error(self) -> Answer:
         """Return the same answer with an error that sushy can read, if it is one."""
-        if self.status_code < 400:
+        if not self.is_refusal:
             return self
         return dataclasses.replace(self, content=json.dumps({"error": self.error()}).encode())
+
+    def codes(self) -> list[str]:
+        """Return the codes of an error: its own, and the MessageIds."""
+        error = self.error()
+        return [error["code"], *(str(item.get("MessageId") or "") for item in error["@Message.ExtendedInfo"])]
 
     def words(self) -> str:
         """Return what the BMC says of an error, in one line."""

@@ -117,9 +117,17 @@ class RedfishManagement(base.ManagementInterface):
 
     def get_secure_boot(self) -> bool | None:
         try:
-            told = self._read_secure_boot().get("SecureBootEnable")
+            return self.read_secure_boot()
         except BMCResponseError:
-            return None  # some want a licence for it
+            return None  # what is only looked at, need not be told
+
+    def read_secure_boot(self) -> bool | None:
+        """Return whether Secure Boot is on; None where the BMC has no such setting.
+
+        :raises BMCResponseError: it does not let us read it.
+        """
+        path = self._read_secure_boot_path()
+        told = self._session.read("read its Secure Boot setting", path).get("SecureBootEnable") if path else None
         return None if told is None else bool(told)
 
     def set_secure_boot(self, enabled: bool) -> None:
@@ -275,10 +283,6 @@ class RedfishManagement(base.ManagementInterface):
     def _read_secure_boot_path(self) -> str | None:
         link = self._session.system().json.get("SecureBoot")
         return str(link["@odata.id"]) if isinstance(link, dict) and link.get("@odata.id") else None
-
-    def _read_secure_boot(self) -> Document:
-        path = self._read_secure_boot_path()
-        return self._session.read("read its Secure Boot setting", path) if path else {}
 
 
 def _fits(seen: base.BootDevice, wanted: base.BootDevice) -> bool:

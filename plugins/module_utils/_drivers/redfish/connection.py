@@ -40,18 +40,22 @@ DISAGREEMENT = (
 """Words of OpenSSL's that mean that asking again is in vain; others come from a web server that is just restarting."""
 
 
+UNTRUSTED = {9: "early", 10: "expired", 62: "name", 64: "name"}
+"""OpenSSL's reasons not to trust a certificate (x509_vfy.h) whose remedy is another one than to trust it."""
+
+
 class UnreachableError(OSError):
     """No answer, or not a whole one: what was asked may have been done.
 
-    ``kind``: certificate, tls, name, silent or connection. ``tries``: how often a request is sent that can be repeated.
+    ``kind``: a row of errors.UNREACHABLE. ``tries``: how often a request is sent that can be repeated.
     """
 
-    TRIES: t.ClassVar[dict[str, int]] = {"certificate": 1, "tls": 1, "name": 1, "silent": 2, "connection": 3}
+    TRIES: t.ClassVar[dict[str, int]] = {"silent": 2, "connection": 3}
 
     def __init__(self, text: str, kind: str = "connection") -> None:
         super().__init__(text)
         self.kind = kind
-        self.tries = self.TRIES[kind]
+        self.tries = self.TRIES.get(kind, 1)
 
 
 class Place(t.NamedTuple):
@@ -237,7 +241,8 @@ def named() -> t.Iterator[None]:
     except UnreachableError:
         raise
     except ssl.SSLCertVerificationError as exc:
-        raise UnreachableError(exc.verify_message or str(exc), "certificate") from exc
+        kind = UNTRUSTED.get(exc.verify_code, "certificate")
+        raise UnreachableError(exc.verify_message or str(exc), kind) from exc
     except TimeoutError as exc:
         raise UnreachableError("no answer in time", "silent") from exc
     except ssl.SSLError as exc:
@@ -245,7 +250,7 @@ def named() -> t.Iterator[None]:
         kind = "tls" if any(word in reason for word in DISAGREEMENT) else "connection"
         raise UnreachableError(reason, kind) from exc
     except UnicodeError as exc:
-        raise UnreachableError("its host name is none", "name") from exc
+        raise UnreachableError("its host name is none", "host") from exc
     except (OSError, http.client.IncompleteRead) as exc:
         raise UnreachableError(str(exc) or type(exc).__name__) from exc
     except http.client.HTTPException as exc:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 import typing as t
@@ -159,7 +160,8 @@ class Connector(SushyConnector):  # type: ignore[misc]
         self._counters.bmc_requests += 1
         body = None if data is None else json.dumps(data).encode()
         given = {**HEADERS, **({"Content-Type": "application/json"} if body is not None else {}), **headers}
-        return self.client.request(method, self.client.path_of(target), given, body, seconds)
+        answer = self.client.request(method, self.client.path_of(target), given, body, seconds)
+        return dataclasses.replace(answer, asked=f"{method} {target}")
 
 
 def raise_for(method: str, url: str, answer: Answer) -> None:
@@ -167,6 +169,8 @@ def raise_for(method: str, url: str, answer: Answer) -> None:
     sound = answer.with_sound_error()
     try:
         sushy.exceptions.raise_for_response(method, url, sound)
+        if method != "GET" and answer.is_refusal:
+            raise sushy.exceptions.HTTPError(method, url, sound)
     except sushy.exceptions.HTTPError as exc:
         exc.response = sound
         raise

@@ -7,40 +7,31 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
-import typing as t
 
-try:
-    from cryptography import x509
-except ImportError:  # it comes with pyghmi; without it, the days are not told
-    x509 = None  # type: ignore[assignment]
-
-from ..._errors import UnsupportedOperationError
 from .. import base, interfaces
-from ..examination import look_at
+from ..examination import MEDIA, OVERRIDE, Looks, can_boot, look_at, look_at_all, trials
 from ..interfaces import NO, NOTE, OK, UNKNOWN, Finding
-from . import quirks, recording
+from . import certificate, quirks, recording
+from .boot import RedfishManagement
+from .drives import Drives
 from .known import Document
 from .override import ENABLED, MODE, MODES, TARGET
 from .system import SystemSession
-
-EXPIRES_SOON = 30
-"""Days."""
 
 
 class RedfishExamination(interfaces.ExamineInterface):
     """One examination over one session; everything is read anew."""
 
-    def __init__(self, driver: base.Driver, session: SystemSession) -> None:
+    def __init__(self, driver: base.Driver, session: SystemSession, management: RedfishManagement) -> None:
         self._driver = driver
+        self._management = management
         self._session = session
         self._node = driver.node
         self._variables: Document = {}
 
     def examine(self, *, write: bool, media_url: str | None) -> tuple[list[Finding], Document]:
         self._session.known.forget()
-        looks: dict[str, t.Callable[[], Finding]] = {
-            "system": self._look_at_system,
+        looks: Looks = {
             "BMC": self._look_at_bmc,
             "log-in": self._look_at_log_in,
             "connection": self._look_at_connection,
@@ -54,11 +45,10 @@ class RedfishExamination(interfaces.ExamineInterface):
             "tasks": self._look_at_tasks,
             "inventory": self._look_at_inventory,
         }
-        if write:
-            looks["boot override, set and taken back"] = self._try_override
-        if write and media_url:
-            looks["virtual media, in and out"] = lambda: self._try_media(str(media_url))
-        found = [look_at(what, look) for what, look in looks.items()]
+        system = look_at("system", self._look_at_system)
+        if system.verdict not in (OK, NOTE):
+            return [system], {}  # all else is asked of it
+        found = [system, *look_at_all({**looks, **(trials(self._driver, media_url) if write else {})})]
         self._choose_boot_interface(found)
         return found, self._variables
 
@@ -98,31 +88,28 @@ class RedfishExamination(interfaces.ExamineInterface):
     def _look_at_certificate(self) -> Finding:
         if self._session.peer is None:
             return Finding("certificate", NOTE, "none: http", "The password goes in the clear: use https.")
-        tls, certificate = self._session.peer
-        digest, left = f"sha256:{hashlib.sha256(certificate).hexdigest()}", _days_left(certificate)
-        seen = f"{tls}, {'?' if left is None else left} days left, {digest}"
-        if self._node.bmc.verify is False:
-            self._variables["bm_bmc.verify"] = digest
-            return Finding("certificate", NOTE, seen, "It is not verified: trust its digest.")
-        if left is not None and left < EXPIRES_SOON:
-            return Finding("certificate", NOTE, seen, "Renew it; or trust it by its digest.")
-        return Finding("certificate", OK, seen)
+        tls, shown = self._session.peer
+        is_verified = self._node.bmc.verify is not False
+        if not is_verified:
+            self._variables["bm_bmc.verify"] = certificate.digest_of(shown)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return certificate.examine(tls, shown, is_verified=is_verified, now=now)
 
     def _look_at_clock(self) -> Finding:
         told = self._manager().get("DateTime")
         if not told:
             return Finding("clock", UNKNOWN, "the BMC does not tell the time")
-        moment = datetime.datetime.fromisoformat(str(told).replace("Z", "+00:00"))
+        advice = "Set it: NTP in the BMC's settings. Its log and the certificates that it makes are dated by it."
+        try:
+            moment = datetime.datetime.fromisoformat(str(told).replace("Z", "+00:00"))
+        except ValueError:
+            return Finding("clock", NOTE, f"its Manager tells '{told}', which is no date", advice)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
         wrong = abs((datetime.datetime.now(datetime.timezone.utc) - moment).total_seconds())
         if wrong <= recording.CLOCK:
             return Finding("clock", OK, "right")
-        return Finding(
-            "clock",
-            NOTE,
-            f"{moment.date()}: wrong by more than {int(recording.CLOCK)} s",
-            "Set it: NTP in the BMC's settings.",
-        )
+        seen = f"its Manager tells {told}: wrong by more than {int(recording.CLOCK)} s"
+        return Finding("clock", NOTE, seen, advice)
 
     def _look_at_power(self) -> Finding:
         state = self._driver.power.get_power_state()
@@ -137,7 +124,9 @@ class RedfishExamination(interfaces.ExamineInterface):
         management, mode = self._driver.management, MODES.get(str(now.value(MODE)))
         if not now.has(TARGET):
             return Finding("boot override", NO, "its System has none", "No ramdisk can be booted over this BMC.")
-        devices = [device for device in (base.CDROM, base.DISK, base.PXE) if self._can_boot(device, mode or "uefi")]
+        devices = [
+            device for device in (base.CDROM, base.DISK, base.PXE) if can_boot(self._driver, device, mode or "uefi")
+        ]
         if mode:
             self._variables["bm_boot_mode"] = mode
         kept = "Continuous" in (now.allowed(ENABLED) or ["Continuous"])
@@ -146,26 +135,27 @@ class RedfishExamination(interfaces.ExamineInterface):
         seen = f"{', '.join(devices) or 'no device'}; set {place}; modes: {modes}; now: {management.get_boot_device()}"
         if not devices:
             return Finding("boot override", NO, seen, "No ramdisk can be booted over this BMC.")
+        if now.contradiction:
+            advice = "It counts as none; what the next start does is not known until a boot device is set."
+            return Finding("boot override", NOTE, f"{seen}; {now.contradiction}", advice)
         return Finding("boot override", OK if kept else NOTE, seen, "" if kept else "It is kept for one start only.")
 
-    def _can_boot(self, device: str, mode: str) -> bool:
-        try:
-            self._driver.management.check_boot_device(device, mode=mode)
-        except UnsupportedOperationError:
-            return False
-        return True
-
     def _look_at_media(self) -> Finding:
-        media = base.require_virtual_media(self._driver)
-        media.check()
-        return Finding("virtual media", OK, f"takes URLs; now: {media.get_media() or 'empty'}")
+        base.require_virtual_media(self._driver).check()
+        drives = Drives(self._session)
+        drive = drives.best()
+        seen = f"takes URLs; now: {drives.url_of(drive) or 'empty'}"
+        if drive.contradiction:
+            advice = "It is ejected before it is used; if that fails, restart the BMC."
+            return Finding("virtual media", NOTE, f"{seen}; {drive.contradiction}", advice)
+        return Finding("virtual media", OK, seen)
 
     def _look_at_http_boot(self) -> Finding:
         self._driver.management.check_http_boot()
         return Finding("HTTP boot", OK, "UefiHttp and HttpBootUri")
 
     def _look_at_secure_boot(self) -> Finding:
-        told = self._driver.management.get_secure_boot()
+        told = self._management.read_secure_boot()
         if told is None:
             return Finding("Secure Boot", UNKNOWN, "the BMC does not tell", "What the machine says itself counts.")
         return Finding("Secure Boot", OK, f"can be switched; now {'on' if told else 'off'}")
@@ -182,46 +172,20 @@ class RedfishExamination(interfaces.ExamineInterface):
         advice = f"Not to be read: {', '.join(missing)}. An inspection in the ramdisk tells." if missing else ""
         return Finding("inventory", NOTE if missing else OK, seen, advice)
 
-    def _try_override(self) -> Finding:
-        what, management = "boot override, set and taken back", self._driver.management
-        before = management.get_boot_device()
-        if before.device is not None:
-            return Finding(what, UNKNOWN, f"not tried: {before} is set", "Take it back, and examine again.")
-        mode = before.mode or self._node.boot_mode
-        device = next((name for name in (base.PXE, base.CDROM) if self._can_boot(name, mode)), None)
-        if device is None:
-            return Finding(what, NO, "there is nothing to set")
-        management.set_boot_device(device, mode=mode)
-        management.clear_boot_device()
-        return Finding(what, OK, f"{device} once, and nothing again")
-
-    def _try_media(self, url: str) -> Finding:
-        what, media = "virtual media, in and out", base.require_virtual_media(self._driver)
-        if media.get_media() is not None:
-            return Finding(what, UNKNOWN, "not tried: something is in the drive", "Eject it, and examine again.")
-        media.insert_media(url)
-        media.eject_media()
-        return Finding(what, OK, "went in, and came out")
-
     def _manager(self) -> Document:
-        found = self._session.read_optional("tell what it is", self._session.managers)
+        found = self._session.read_managers("tell what it is")
         return dict(found[0].json) if found else {}
 
     def _choose_boot_interface(self, found: list[Finding]) -> None:
-        """Suggest how to boot, the surest first."""
-        verdicts = {finding.what: finding.verdict for finding in found}
+        """Suggest how to boot, the surest first; not what was tried and refused."""
+        works = {finding.what for finding in found if finding.verdict in (OK, NOTE)}
+        refused = {finding.what for finding in found if finding.verdict == NO}
         ways = {"virtual_media": ("virtual media", base.CDROM), "http": ("HTTP boot", None), "ipxe": (None, base.PXE)}
         mode = self._variables.get("bm_boot_mode", "uefi")
         for name, (what, device) in ways.items():
-            works = what is None or verdicts.get(what) == OK
-            if works and verdicts["boot override"] in (OK, NOTE) and (device is None or self._can_boot(device, mode)):
-                self._variables["bm_boot_interface"] = name
-                return
-
-
-def _days_left(certificate: bytes) -> int | None:
-    """Return for how many days a certificate (DER) is valid still; None where that can't be read."""
-    if x509 is None:
-        return None
-    end = x509.load_der_x509_certificate(certificate).not_valid_after_utc
-    return (end - datetime.datetime.now(datetime.timezone.utc)).days
+            if "boot override" not in works or OVERRIDE in refused or (what and what not in works):
+                continue
+            if (what == "virtual media" and MEDIA in refused) or (device and not can_boot(self._driver, device, mode)):
+                continue
+            self._variables["bm_boot_interface"] = name
+            return

@@ -26,11 +26,11 @@ class RedfishDriver(base.Driver):
         super().__init__(node)
         self.session = SystemSession(node.bmc, node.name, self.counters, self._recall)
         self.power = RedfishPower(self, self.session)
-        self.management = RedfishManagement(self, self.session)
+        management = self.management = RedfishManagement(self, self.session)
         self.virtual_media = RedfishVirtualMedia(self.session)
         self.console_log = RedfishConsoleLog(self.session)
         self.inspect = RedfishInspect(self.session)
-        self.examine = RedfishExamination(self, self.session)
+        self.examine = RedfishExamination(self, self.session, management)
 
     @property
     def system(self) -> t.Any:

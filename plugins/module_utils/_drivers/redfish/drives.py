@@ -56,6 +56,14 @@ class Drive:
         return str(image or self.document.get("ImageName") or "unknown") if inserted else None
 
     @property
+    def contradiction(self) -> str:
+        """What it tells of media that can't both be; empty where there is nothing of the kind."""
+        inserted, via = self.document.get("Inserted"), self.document.get("ConnectedVia")
+        if self.media is None or inserted is not True or via != "NotConnected":
+            return ""
+        return f"{self.path} tells Inserted true, Image {self.document.get('Image')}, and ConnectedVia NotConnected"
+
+    @property
     def types(self) -> list[str]:
         """MediaTypes; empty where the BMC does not tell."""
         return [str(kind) for kind in self.document.get("MediaTypes") or []]
@@ -64,6 +72,12 @@ class Drive:
     def takes_media(self) -> bool:
         """Whether it can be given media by URL; what has no types may be anything."""
         return (not self.types or bool(CDS & {*self.types})) and (bool(self._target(INSERT)) or self.by_change)
+
+    @property
+    def lacks(self) -> str:
+        """Why it can't be given media by URL."""
+        has_type = not self.types or bool(CDS & {*self.types})
+        return f"{self.path} {'has no InsertMedia' if has_type else 'takes ' + ', '.join(self.types) + ' alone'}"
 
     def insert(self, session: SystemSession, url: str) -> None:
         """Tell it what to insert; again with what it asks for, each once."""
@@ -109,13 +123,14 @@ class Drives:
     def __init__(self, session: SystemSession) -> None:
         self._session = session
         self._unreadable: BMCResponseError | None = None
+        self._why: list[str] = []
 
     @property
     def _known(self) -> Document:
         """What is known of them: those that take media, by path, with their actions; and those not read yet."""
         known = self._session.known
         if known["drives"] is None:
-            known["drives"] = {"takes": {}, "unread": self._list()}
+            known["drives"] = {"takes": {}, "unread": self._list(), "why": self._why}
         return t.cast("Document", known["drives"])
 
     def read(self, path: str) -> Drive:
@@ -161,7 +176,10 @@ class Drives:
             drive = self._read_new(known["unread"][0])
             del known["unread"][0]
             self._session.known.changed()
-            if drive is None or not drive.takes_media:
+            if drive is None:
+                continue
+            if not drive.takes_media:
+                known["why"] = [*known.get("why", ()), drive.lacks]
                 continue
             if drive.types and self._session.quirk.media_types[0] not in drive.types:
                 second.append(drive)
@@ -199,22 +217,39 @@ class Drives:
 
         Newer services have them below the System; where there are none, they are below its Manager.
         """
-        system = self._session.system()
-        for resource in (lambda: [system], self._session.managers):
-            links = [
-                item.json.get("VirtualMedia") for item in self._session.read_optional("list its media", resource) or ()
-            ]
-            paths = [path for link in links if isinstance(link, dict) for path in self._members(link)]
+        places: tuple[t.Callable[[], list[t.Any]], ...] = (lambda: [self._session.system()], self._managers)
+        for resources in places:
+            paths = [path for resource in resources() for path in self._members(resource)]
             if paths:
                 return sorted(dict.fromkeys(paths), key=lambda path: not self._is_preferred(path))
         return []
 
-    def _members(self, link: Document) -> list[str]:
-        path = link.get("@odata.id")
+    def _managers(self) -> list[t.Any]:
         try:
-            members = self._session.read("list its virtual media", str(path)).get("Members") if path else None
-        except BMCResponseError:
-            return []  # a link that leads nowhere
+            found = self._session.read_managers("list its virtual media")
+        except BMCResponseError as exc:
+            if exc.retryable:
+                raise
+            self._why.append(exc.message.rstrip("."))
+            return []
+        if not found:
+            self._why.append("it names no Manager")
+        return found
+
+    def _members(self, resource: t.Any) -> list[str]:
+        """Return the paths of the drives below a System or Manager; where there are none, note why."""
+        link = resource.json.get("VirtualMedia")
+        path = link.get("@odata.id") if isinstance(link, dict) else None
+        if not path:
+            self._why.append(f"{resource.path} names no VirtualMedia")
+            return []
+        try:
+            members = self._session.read("list its virtual media", str(path)).get("Members")
+        except BMCResponseError as exc:  # a link that leads nowhere
+            self._why.append(exc.message.rstrip("."))
+            return []
+        if not members:
+            self._why.append(f"{path} has no members")
         return [str(item["@odata.id"]) for item in members or () if isinstance(item, dict) and item.get("@odata.id")]
 
     def _read_new(self, path: str) -> Drive | None:
@@ -236,8 +271,9 @@ class Drives:
         return any(re.fullmatch(pattern, name) for pattern in self._session.quirk.media_slots)
 
     def _none(self) -> UnsupportedOperationError:
+        why = "; ".join(self._known.get("why") or ())
         return UnsupportedOperationError(
-            "The BMC has no virtual CD drive that can be given a URL.",
+            f"The BMC has no virtual CD drive that can be given a URL{f': {why}' if why else ''}.",
             node=self._session.node,
-            hint="Check its licence and that virtual media are enabled; or set bm_boot_interface to ipxe or http.",
+            hint="Switch virtual media on in the BMC, if it has them; or set bm_boot_interface to ipxe or http.",
         )

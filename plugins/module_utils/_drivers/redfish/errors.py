@@ -15,9 +15,33 @@ LACKING = ("InvalidParameterValueError", "MissingActionError", "MissingAttribute
 
 LOG = "See the BMC's own log."
 
+LICENCE = ("license", "licence", "licensing")
+"""Words of a BMC's that mean that it wants one (Base.1.17.LicenseRequired; iLO's and Supermicro's own): else it is not
+guessed."""
+
+HINTS = {
+    403: "The BMC does not let this account do it: look at the role of bm_bmc.username in the BMC, and at its log.",
+    404: "The BMC links to it, and does not have it, or it is no Redfish service: check bm_bmc.address and"
+    " bm_bmc.system_id; update or restart the BMC.",
+}
+"""By status, what to do about a refusal."""
+
 NETWORK = "Check bm_bmc.address, the BMC's network and its power."
 
 UNREACHABLE = {
+    "expired": (
+        "its certificate has expired",
+        "Renew it in the BMC, and compare this machine's clock with the BMC's; until then bm_bmc.verify may be"
+        " sha256:<digest of the certificate>.",
+    ),
+    "early": (
+        "its certificate is not valid yet",
+        "This machine's clock is wrong, or the BMC's was when it made it: set both (NTP), and renew the certificate.",
+    ),
+    "name": (
+        "its certificate is another host's",
+        "Set bm_bmc.address to a name that it has, or bm_bmc.verify to sha256:<digest of the certificate>.",
+    ),
     "certificate": (
         "its certificate is not trusted",
         "Set bm_bmc.verify to the CA's file, or to sha256:<digest of the certificate>.",
@@ -26,7 +50,7 @@ UNREACHABLE = {
         "it does not agree on TLS",
         "It may speak TLS 1.1 or older only: update its firmware, or switch TLS 1.2 on in it.",
     ),
-    "name": ("it can't be reached", "Check the host name in bm_bmc.address."),
+    "host": ("it can't be reached", "Check the host name in bm_bmc.address."),
     "silent": ("it can't be reached", f"{NETWORK} One request may take bm_bmc.timeout."),
     "connection": ("it can't be reached", NETWORK),
 }
@@ -46,10 +70,21 @@ def translate(exc: Exception, failed: str, node: str) -> BareMetalError:
 
 def refused(answer: Answer, failed: str, node: str) -> BMCResponseError:
     """Return our error for an answer that is one; ``retryable`` where the BMC is busy."""
-    hint = "The account lacks the privilege, or the BMC a licence." if answer.status_code == 403 else LOG
+    words = answer.words()
+    asked = f"{words.rstrip('.')} (asked: {answer.asked})." if answer.asked else words
     return BMCResponseError(
-        f"{failed}: HTTP {answer.status_code}: {answer.words()}", node=node, hint=hint, retryable=answer.is_busy
+        f"{failed}: HTTP {answer.status_code}: {asked}",
+        node=node,
+        hint=hint_for(words, *answer.codes(), status=answer.status_code),
+        retryable=answer.is_busy,
     )
+
+
+def hint_for(*told: str, status: int = 0) -> str:
+    """Return what to do about a refusal, by the BMC's own words and MessageIds, and its status."""
+    if any(word in text.lower() for word in LICENCE for text in told):
+        return "The BMC says that it wants a licence for it: install one, or do without what it is for."
+    return HINTS.get(status, LOG)
 
 
 def unreachable(exc: UnreachableError, failed: str, node: str) -> BMCConnectionError:

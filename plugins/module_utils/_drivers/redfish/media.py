@@ -130,7 +130,18 @@ class RedfishVirtualMedia(interfaces.VirtualMediaInterface):
             with contextlib.suppress(BMCConnectionError, BMCResponseError):  # what is in it, tells the next look
                 self._session.write(doing, send)
 
-        carry_through(self._session, doing, send, lambda: self._look().media is None, EJECT)
+        before = self._drive
+        try:
+            carry_through(self._session, doing, send, lambda: self._look().media is None, EJECT)
+        except BMCResponseError as exc:
+            if before is None or not before.contradiction:
+                raise
+            raise BMCResponseError(
+                f"{exc.message} {before.contradiction}.",
+                node=exc.node,
+                hint="Take the media out in the BMC's own console, or restart the BMC.",
+                retryable=exc.retryable,
+            ) from exc
         self._await("empty", FIRST_LOOK, ask_again)
         if self._drive is not None:
             self._drives.forget(self._drive)

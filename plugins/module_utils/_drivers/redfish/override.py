@@ -65,6 +65,14 @@ class Override:
         device = None if is_none else DEVICES.get(str(target), str(target))
         return base.BootDevice(device, enabled == "Continuous", MODES.get(str(self.value(MODE))))
 
+    @property
+    def contradiction(self) -> str:
+        """What it tells of the next start that can't both be; empty where there is nothing of the kind."""
+        enabled, target = self.value(ENABLED), self.value(TARGET)
+        if enabled in (None, "Disabled") or target not in (None, "None", ""):
+            return ""
+        return f"{ENABLED} is {enabled}, and {TARGET} {target}"
+
     def places(self, values: Document) -> tuple[Document, Document]:
         """Return which values belong into the Settings resource, and which into the System's own Boot."""
         waiting = {name: value for name, value in values.items() if self.waits and name in self.pending}

@@ -84,9 +84,11 @@ def anonymous(documents: t.Mapping[str, Document], bmc: BMC) -> dict[str, Docume
     trimmed = {path: _trim(document) for path, document in sorted(documents.items())}
     for document in trimmed.values():
         _collect(document, names)
+    instead = {json.dumps(value)[1:-1]: stand for value, stand in names.instead.items()}
+    longest_first = "|".join(re.escape(value) for value in sorted(instead, key=len, reverse=True))
     text = json.dumps(trimmed)
-    for value in sorted(names.instead, key=len, reverse=True):
-        text = text.replace(json.dumps(value)[1:-1], names.instead[value])
+    if instead:  # in one go: what stands for one value may be another one's
+        text = re.sub(longest_first, lambda found: instead[found[0]], text)
     return t.cast("dict[str, Document]", json.loads(text))
 
 

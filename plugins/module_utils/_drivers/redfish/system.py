@@ -88,11 +88,22 @@ class SystemSession(Session):
         except sushy.exceptions.MissingAttributeError:
             return list(self.open().get_manager_collection().get_members())
 
+    def read_managers(self, doing: str) -> list[t.Any]:
+        """Return the same; none where neither the System nor the service names one.
+
+        :raises BMCResponseError: one that is named can't be read.
+        """
+        with self.translated(doing):
+            try:
+                return self.managers()
+            except sushy.exceptions.MissingAttributeError:
+                return []
+
     def _first_manager(self) -> Document:
         try:
-            found = self.read_optional("tell what it is", self.managers)
+            found = self.read_managers("tell what it is")
         except BMCResponseError:
-            found = None  # what it is like is then what most are like
+            found = []  # what it is like is then what most are like
         return dict(found[0].json) if found else {}
 
     def read_override(self, doing: str, *, within: float = 0.0, pending: str = "known") -> Override:
@@ -193,10 +204,9 @@ class SystemSession(Session):
         return str(known[0])
 
     def _no_such_system(self, what: str, paths: t.Iterable[str]) -> InvalidRequestError:
-        known = ", ".join(path.rstrip("/").rpartition("/")[2] for path in paths) or "none"
-        return InvalidRequestError(
-            f"The BMC {self._url} {what}.", node=self.node, hint=f"Set bm_bmc.system_id to one of: {known}."
-        )
+        known = ", ".join(path.rstrip("/").rpartition("/")[2] for path in paths)
+        hint = f"Set bm_bmc.system_id to one of: {known}." if known else "Check bm_bmc.address; restart the BMC."
+        return InvalidRequestError(f"The BMC {self._url} {what}.", node=self.node, hint=hint)
 
 
 def _settings_of(system: Document) -> str | None:

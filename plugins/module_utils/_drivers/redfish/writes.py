@@ -17,6 +17,7 @@ import typing as t
 
 from ..._errors import BMCAuthenticationError, BMCConnectionError, BMCError, BMCResponseError, BMCTimeoutError
 from .answers import Answer
+from .errors import hint_for
 from .session import Session
 from .tasks import place_of, progress_of
 
@@ -98,7 +99,7 @@ def _follow(
             raise BMCResponseError(
                 f"The BMC accepted to {doing}, and its task {place} failed: {progress.failure}",
                 node=session.node,
-                hint="See the BMC's own log.",
+                hint=hint_for(progress.failure),
             )
         late = time.monotonic() + pause > deadline
         if progress.has_ended or ((early or late) and _reads(is_done)):
