@@ -39,6 +39,7 @@ def test_each_disk_is_erased_by_the_best_that_it_can_do(lab: t.Any, tmp_path: Pa
     assert lab.make("lab-up", f"NODES={NODE}").code == 0
     for path in SMALL.values():
         fill(path)
+    SHARED.write_bytes(b"\xa5" * SIZE)
     assert lab.playbook("enroll", limit=NODE).code == 0
 
     everything = {"clean_node_steps": [{"step": "erase_devices"}], "clean_node_report_dir": str(tmp_path)}
@@ -55,6 +56,8 @@ def test_each_disk_is_erased_by_the_best_that_it_can_do(lab: t.Any, tmp_path: Pa
     assert told == {"BMLAB09N": ("nvme_format", "purge"), "BMLAB09P": ("overwrite", "clear")}
     assert {disk["verification"]["result"] for disk in erased.values()} == {"zeros"}
     assert all(read(path) == bytes(SIZE) for path in SMALL.values())
+    print(lab.evidence(NODE))
+    assert SHARED.read_bytes() == bytes(SIZE)
 
     first = {"step": "erase_devices", "args": {"disks": ["BMLAB09"]}}
     assert lab.playbook("clean", limit=NODE, clean_node_steps=[first]).code == 0

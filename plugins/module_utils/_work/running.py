@@ -74,7 +74,9 @@ def check(request: Request, verb: Verb, wanted: t.Iterable[Step], record: NodeRe
         return None
     power = request.driver.power.get_power_state()
     if power == POWER_ON and not request.node.take_running:
-        raise _refusal(request, record)
+        now = request.store.get(request.node.name)
+        if not is_ours(request, now):  # else another run has begun to work on it since the record was read
+            raise _refusal(request, now)
     return power
 
 

@@ -16,6 +16,7 @@ import typing as t
 import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import runner
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import fake
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import (
     deploy,
     power,
@@ -130,6 +131,24 @@ def test_a_machine_that_runs_is_taken_only_by_what_leaves_it_alone(
         taken = site.play(verb, take_running=True, **options)
         assert not refused(taken)
         assert site.events("taken")
+
+
+def test_a_machine_that_another_run_has_just_begun_to_work_on_is_not_called_unknown(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not site.play("enroll").get("failed")
+    look, begun = fake.FakePower.get_power_state, []
+
+    def begin_and_look(power: fake.FakePower) -> str:
+        if not begun:
+            begun.append(True)
+            site.play("clean", owner=ANOTHER, until="deploy.erase_devices_metadata", **ERASE)
+        return look(power)
+
+    monkeypatch.setattr(fake.FakePower, "get_power_state", begin_and_look)
+    done = site.play("clean", **ERASE)
+    assert site.node.machine["power_state"] == "power on"
+    assert "is reserved by" in done["msg"], done
 
 
 @pytest.mark.parametrize("before", ["found off", "deployed", "adopted", "undeployed", "taken", "half done"])
