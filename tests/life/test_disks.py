@@ -15,7 +15,8 @@ from tests.lab import ROOT
 
 NODE = "node09"
 DISKS = ROOT / ".lab" / "disks"
-SHARED = DISKS / "BMLAB09M.raw"
+SHARED, MAP = DISKS / "BMLAB09M.raw", "35000c500b0a70009"
+"""The disk with two paths; and what multipathd calls it, whose paths are called BMLAB09M."""
 SMALL = {"BMLAB09N": DISKS / "BMLAB09N.qcow2", "BMLAB09P": DISKS / "BMLAB09P.qcow2"}
 SIZE = 64 * 1024**2
 
@@ -53,15 +54,22 @@ def test_each_disk_is_erased_by_the_best_that_it_can_do(lab: t.Any, tmp_path: Pa
     assert lab.record(NODE).provision_state == "manageable"
     erased = {disk["serial"]: disk for disk in lab.evidence(NODE) if disk["result"] == "erased"}
     told = {serial: (disk["method"], disk["sanitization"]) for serial, disk in erased.items()}
-    assert told == {"BMLAB09N": ("nvme_format", "purge"), "BMLAB09P": ("overwrite", "clear")}
+    assert told == {
+        "BMLAB09N": ("nvme_format", "purge"),
+        "BMLAB09P": ("overwrite", "clear"),
+        MAP: ("blkdiscard", "clear"),
+    }
     assert {disk["verification"]["result"] for disk in erased.values()} == {"zeros"}
     assert all(read(path) == bytes(SIZE) for path in SMALL.values())
-    print(lab.evidence(NODE))
     assert SHARED.read_bytes() == bytes(SIZE)
 
-    first = {"step": "erase_devices", "args": {"disks": ["BMLAB09"]}}
-    assert lab.playbook("clean", limit=NODE, clean_node_steps=[first]).code == 0
-    last = lab.evidence(NODE)[-1]
-    assert (last["serial"], last["method"], last["sanitization"]) == ("BMLAB09", "blkdiscard", "clear")
+    named = {"step": "erase_devices", "args": {"disks": ["BMLAB09", "BMLAB09M"]}}  # what one of its paths is called
+    assert lab.playbook("clean", limit=NODE, clean_node_steps=[named]).code == 0
+    last = {disk["serial"]: disk for disk in lab.evidence(NODE)[-4:]}
+    assert {serial: disk["result"] for serial, disk in last.items()} == {
+        **dict.fromkeys(("BMLAB09", MAP), "erased"),
+        **dict.fromkeys(SMALL, "skipped"),
+    }
+    assert (last["BMLAB09"]["method"], last["BMLAB09"]["sanitization"]) == ("blkdiscard", "clear")
     assert "BMLAB09N" in next(tmp_path.glob(f"{NODE}-erase_devices-*.txt")).read_text()
     assert json.loads(next(tmp_path.glob(f"{NODE}-erase_devices-*.json")).read_text())
