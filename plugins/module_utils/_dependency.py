@@ -12,6 +12,14 @@ import typing as t
 from ._errors import MissingDependencyError
 
 
+def tell_nobody(_module: str) -> None:
+    """Nobody wants to know."""
+
+
+about_to_load: t.Callable[[str], None] = tell_nobody
+"""Called with the name of a module before it is loaded; set by who wants to know."""
+
+
 def require(library: str, error: ImportError | None) -> None:
     """Do nothing when ``error`` is None, the outcome of importing ``library`` at the top of a file.
 
@@ -29,6 +37,7 @@ def load(module: str, library: str) -> t.Any:
 
     :raises MissingDependencyError: see require.
     """
+    about_to_load(module)
     try:
         return importlib.import_module(module)
     except ImportError as exc:

@@ -133,7 +133,7 @@ def _redfish(sitting: Sitting) -> list[str]:
         return []
     lines = ["## Deployments over Redfish", ""]
     lines += [
-        "An ISO as the instance (`bm_deploy_interface: ramdisk`), `deploy.yml`, 20 forks; each node has a BMC of its",
+        "An ISO as the instance (`bm_deploy_interface: ramdisk`), `deploy.yml`, 50 forks; each node has a BMC of its",
         "own, over TLS with a certificate that is verified, and the store knows none of them. The emulated BMCs are",
         "one process on this machine: it is not in the CPU time of a node, and takes its part of the processors.",
         "",

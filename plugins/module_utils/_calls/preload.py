@@ -15,6 +15,8 @@ import mmap
 import os
 import sys
 
+from .. import _dependency
+
 _HOME = __name__.rpartition("._calls.")[0]
 
 DRIVERS = {
@@ -40,16 +42,16 @@ def tell() -> None:
             _needed[place] = 1
 
 
-def announce(driver: str) -> None:
-    """Tell the parent that this process is about to import a driver: of the forks to come, none has to."""
-    name = DRIVERS.get(driver)
-    if name and name not in sys.modules:
+def announce(name: str) -> None:
+    """Tell the parent that this process is about to import one of them: of the forks to come, none has to."""
+    if name in LAZY:
         _needed[LAZY.index(name)] = 1
 
 
 def listen() -> None:
     """From now on, import before each fork of this process what its forks have told of. Call it once."""
     os.register_at_fork(before=_import_needed)
+    _dependency.about_to_load = announce
 
 
 def _import_needed() -> None:

@@ -50,7 +50,7 @@ def execute(
     }
     with _told_in(result, operation, node=name):
         node = Node.from_params(params)
-        preload.announce(node.driver)
+        preload.announce(preload.DRIVERS.get(node.driver, ""))
         store = Store(store_url(params))
         with contextlib.closing(store), connect(node) as driver:
             driver.recall = lambda: store.learnt(node.machine)

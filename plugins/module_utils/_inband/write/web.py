@@ -116,17 +116,22 @@ def _connection(kind: type[HTTPConnection], pace: Pace, *args: t.Any, **options:
     return connection
 
 
-class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
-    def __init__(self, pace: Pace, context: ssl.SSLContext) -> None:
-        super().__init__(context=context)
-        self._pace, self._tls = pace, context
+class _Handler(urllib.request.AbstractHTTPHandler):
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
+
+    def __init__(self, pace: Pace, ca_path: str | None, validate_certs: bool) -> None:
+        super().__init__()
+        self._pace, self._validate_certs = pace, validate_certs
+        # Reading the system's CAs takes longer than an answer: only where one is needed. A file that is none is told.
+        self._context = _build_context(ca_path, validate_certs) if ca_path else None
 
     def http_open(self, req: urllib.request.Request) -> HTTPResponse:
         return self.do_open(functools.partial(_connection, HTTPConnection, self._pace), req)
 
     def https_open(self, req: urllib.request.Request) -> HTTPResponse:
         connect = functools.partial(_connection, HTTPSConnection, self._pace)
-        return self.do_open(connect, req, context=self._tls)
+        self._context = self._context or _build_context(None, self._validate_certs)
+        return self.do_open(connect, req, context=self._context)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -170,7 +175,7 @@ class Opener:
             urllib.request.HTTPDefaultErrorHandler(),
             urllib.request.HTTPErrorProcessor(),
             _Redirects(),
-            _Handler(pace, _build_context(ca_path, validate_certs)),
+            _Handler(pace, ca_path, validate_certs),
         ):
             self._director.add_handler(handler)
 

@@ -18,6 +18,7 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import 
 
 FORKS = """
 import os, sys
+from ansible_collections.baremetal.lifecycle.plugins.module_utils import _dependency
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls import preload, runner
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
 
@@ -43,7 +44,7 @@ runner.warm_up()
 
 RUN = f"{FORKS}\nshow()\nfork(call)\nfork(call)\nshow()\n"
 
-ANNOUNCED = f"{FORKS}\nfork(lambda: preload.announce('redfish'))\nfork(show)\n"
+ANNOUNCED = f"{FORKS}\nfork(lambda: _dependency.load('pycdlib', ''))\nfork(show)\n"
 
 
 FROZEN = """
@@ -76,7 +77,7 @@ def test_a_parent_imports_what_a_fork_needed_and_nothing_else(tmp_path: Path, ad
 
 
 def test_a_parent_imports_what_a_fork_is_about_to_import() -> None:
-    assert run_python(ANNOUNCED) == [f"['{preload.DRIVERS['redfish']}']"]
+    assert run_python(ANNOUNCED) == ["['pycdlib']"]
 
 
 @pytest.mark.parametrize("name", preload.LAZY)
