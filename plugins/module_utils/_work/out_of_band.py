@@ -211,7 +211,8 @@ def _tear_down_instance(request: Request, task: Task) -> None:
     files.publication.remove()
     _restore_boot_order(request, task)
     files.forget_ramdisk()
-    files.config_drive.unlink(missing_ok=True)
+    for left in (files.config_drive, files.console):
+        left.unlink(missing_ok=True)
     task.record.instance_info = {}
     freed = HistoryEntry(node=node.name, event="deallocate", owner=request.owner, message="undeployed")
     request.store.deallocate([node.name], freed)
