@@ -235,7 +235,8 @@ def test_commands_keep_their_distance(ipmi_service: IPMIService, fake_node: t.An
         started = time.monotonic()
         for dummy in range(3):
             driver.power.get_power_state()
-        assert time.monotonic() - started >= 1.15
+        # From the first of the three to the last; how long before it the one before was sent, is the machine's matter.
+        assert time.monotonic() - started >= 2 * 0.4
 
 
 @pytest.mark.parametrize(("name", "longest"), [("username", 16), ("password", 20)])
