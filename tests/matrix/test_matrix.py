@@ -20,6 +20,11 @@ PAGE = ROOT / "docs" / "matrix.md"
 SERIAL = 2
 """Machines at a time: as many as there are processors."""
 
+ANOTHER_IMAGE = {
+    "url": "http://198.18.77.2:8080/images/debian-12-b.raw.zst",
+    "checksum": "http://198.18.77.2:8080/images/SHA256SUMS",
+}
+
 STEPS = ("deploy", "write_image", "prepare_instance_boot", "tear_down_agent", "boot_instance")
 
 
@@ -102,11 +107,7 @@ def test_write_the_page(deployed: t.Any, lab: t.Any) -> None:
 
 
 def test_an_unsigned_image_is_reported_where_secure_boot_is_on(deployed: t.Any, lab: t.Any) -> None:
-    image = {
-        "url": "http://198.18.77.2:8080/images/debian-12-b.raw.zst",
-        "checksum": "http://198.18.77.2:8080/images/SHA256SUMS",
-    }
-    run = lab.deploy(limit="node13", bm_image=image, bm_rebuild=True)
+    run = lab.deploy(limit="node13", bm_image=ANOTHER_IMAGE, bm_rebuild=True)
     assert run.code != 0
     assert r"BOOTX64.EFI is not signed" in run.text
     record = lab.record("node13")
@@ -149,7 +150,7 @@ def test_uefi_that_boots_from_the_network_again_falls_through_to_its_disk(
 
 def test_what_a_machine_says_is_told_where_its_ramdisk_does_not_answer(deployed: t.Any, lab: t.Any) -> None:
     node, hurried = "node15", "{{ lab_ramdisk_options | combine({'timeout': 40}) }}"
-    run = lab.deploy(limit=node, bm_rebuild=True, bm_console="keep", bm_ramdisk=hurried)
+    run = lab.deploy(limit=node, bm_image=ANOTHER_IMAGE, bm_rebuild=True, bm_console="keep", bm_ramdisk=hurried)
     assert run.code != 0
     record = lab.record(node)
     assert record.provision_state == "deploy failed"
