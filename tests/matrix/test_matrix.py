@@ -149,12 +149,12 @@ def test_uefi_that_boots_from_the_network_again_falls_through_to_its_disk(
 
 
 def test_what_a_machine_says_is_told_where_its_ramdisk_does_not_answer(deployed: t.Any, lab: t.Any) -> None:
-    node, hurried = "node15", "{{ lab_ramdisk_options | combine({'timeout': 40}) }}"
+    node, hurried = "node15", "{{ lab_ramdisk_options | combine({'timeout': 12}) }}"
     run = lab.deploy(limit=node, bm_image=ANOTHER_IMAGE, bm_rebuild=True, bm_console="keep", bm_ramdisk=hurried)
     assert run.code != 0
     record = lab.record(node)
     assert record.provision_state == "deploy failed"
-    assert "did not answer within 40 s" in record.last_error
+    assert "did not answer within 12 s" in record.last_error
     assert "Its console said (the last of it" in record.last_error
     assert len(record.last_error.splitlines()) > 2, record.last_error
     print(record.last_error)
