@@ -159,6 +159,8 @@ class Session:
         enough = time.monotonic() + PROPOSALS * first_wait
         try:
             lan.run(lambda: bool(outcome) or (session.is_proposing and time.monotonic() > enough), deadline)
+        except lan.IpmiException:  # an answer was lost in the middle of it, and pyghmi's own limit is over, not ours
+            outcome = {"error": "timeout"}
         finally:
             if not outcome.get("success"):
                 lan.end(session)

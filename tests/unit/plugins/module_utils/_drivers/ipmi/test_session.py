@@ -87,6 +87,24 @@ def test_a_bmc_that_is_silent_to_one_cipher_suite_is_offered_the_other(
                 driver.power.get_power_state()
 
 
+def test_a_log_in_that_pyghmi_gives_up_is_begun_anew_within_our_limit(
+    fake_node: t.Any, ipmi_service: IPMIService, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, given_up = lan.run, []
+
+    def give_up(*arguments: t.Any) -> None:
+        run(*arguments)
+        if not given_up:  # as it does where the answer to Set Session Privilege Level does not come
+            given_up.append(True)
+            raise lan.IpmiException("Session no longer connected")
+
+    monkeypatch.setattr(lan, "run", give_up)
+    with connect(fake_node, ipmi_service, wire) as driver:
+        assert driver.power.get_power_state() == base.POWER_OFF
+    assert wire.is_closed()
+    assert len(wire.keys) == 2
+
+
 @pytest.mark.parametrize("number", [1, 2, 3, 6])
 def test_a_single_malformed_answer_is_asked_for_again(
     fake_node: t.Any, ipmi_service: IPMIService, wire: Wire, number: int
