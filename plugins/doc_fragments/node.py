@@ -213,12 +213,9 @@ options:
     default: false
   console:
     description:
-      - With C(keep), what the machine says on its serial console is heard while it starts, over IPMI (Serial over LAN), or
-        read from the BMC where that keeps it (OpenBMC over Redfish). Where the ramdisk or the deployed system then does not
-        answer, the last lines are in the error and in the history.
-      - The end of it is in the file C(console) below the node's folder in O(state_dir), as it was said; whoever may read
-        the history reads the last lines.
-      - It takes one of the BMC's sessions, and its one console. Counts as a variable of the host, not of the play.
+      - With C(keep), what the machine says on its serial console as it starts is heard over IPMI (Serial over LAN), or read
+        from OpenBMC. Where the ramdisk or the deployed system does not answer, error and history have its last lines.
+      - It takes the BMC's one console. Counts as a variable of the host, not of the play.
     type: str
     choices: [none, keep]
     default: none
@@ -235,8 +232,7 @@ options:
     default: false
   store:
     description:
-      - SQLAlchemy URL of the state store.
-      - Without it a SQLite file C(store.db) in O(state_dir).
+      - SQLAlchemy URL of the state store; without it a SQLite file C(store.db) in O(state_dir).
       - In a container or a job of AWX, this or O(state_dir) must be set, to something that outlives it.
     type: str
   state_dir:

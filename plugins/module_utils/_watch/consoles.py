@@ -65,17 +65,17 @@ class _Tape:
         self._said = bytearray()
         with contextlib.suppress(OSError):
             self._said += path.read_bytes()
-        self._written = len(self._said)
+        self._is_new = False
         console.listen(self._take)
 
     def _take(self, data: bytes) -> None:
         self._said += data
-        self._written = -1
+        self._is_new = True
         del self._said[:-KEPT_BYTES]
 
     def write(self) -> None:
         """Write the file, if something was said since; a disk that is full does not end the wait."""
-        if self._written != len(self._said):
+        if self._is_new:
             with contextlib.suppress(OSError):
                 state_files.write(self._path, bytes(self._said))
-                self._written = len(self._said)
+                self._is_new = False

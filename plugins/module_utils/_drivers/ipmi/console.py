@@ -40,7 +40,7 @@ class IPMIConsole(interfaces.ConsoleInterface):
         with SEVERAL:
             try:
                 self._attend()
-            except (lan.IpmiException, OSError, NotImplementedError, *lan.MALFORMED) as exc:
+            except (lan.IpmiException, OSError, *lan.MALFORMED) as exc:
                 self._end(str(exc) or type(exc).__name__)
 
     @classmethod

@@ -183,7 +183,6 @@ def console_of(credentials: dict[str, t.Any], session: LanSession, take: t.Calla
     """Return pyghmi's console over our open session; ``take`` gets bytes, or a dict with ``error`` or ``info``.
 
     :raises TimeoutError: the BMC does not open it.
-    :raises NotImplementedError: it is at another port.
     """
     session.deadline = time.monotonic() + CONSOLE_SECONDS
     try:
