@@ -85,6 +85,7 @@ BENT = (
     Fault("half of the answer: status", _answer("status", "cut")),
     Fault("garbage before the answer: status", _answer("status", "noise")),
     Fault("garbage before the answer: RAKP 1", _answer("RAKP 1", "noise")),
+    Fault("garbage before each answer", _all("noise", answer=True)),
     Fault("the answer comes from elsewhere: status", _answer("status", "elsewhere")),
 )
 
@@ -104,7 +105,6 @@ ENDED = (
     Fault("gone: power on", ({"act": "power on", "do": "silent"},), "deploy", SILENCE, "deploy failed"),
     Fault("gone: power off", ({"act": "power off", "do": "silent"},), "undeploy", SILENCE, "error", leaves=True),
     Fault("all answers are hurt", _all("hurt", answer=True), "enroll", "does not let us in"),
-    Fault("garbage before each answer", _all("noise", answer=True), "deploy", "not what IPMI prescribes"),
     Fault("no log-in is answered", _drop("RAKP 1", answer=True, times=None), "deploy", SILENCE),
     Fault("wrong password", (), "enroll", CREDENTIALS, log_ins=1, bmc={"password": "another-1"}, quick=True),
     Fault(
