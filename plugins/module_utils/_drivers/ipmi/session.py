@@ -22,6 +22,7 @@ from ..._errors import (
 )
 from ..._wait import retry
 from ..base import Counters
+from ..memory import Memory
 from . import lan
 from .address import PRIVILEGE_LEVELS, split_address
 from .errors import login_error, malformed, silence, too_short, translate, unreachable
@@ -32,17 +33,26 @@ FIRST_WAIT = 1.0
 PROPOSALS = 3
 """How often a cipher suite is proposed to a BMC that does not say a word to it, before another one is."""
 
+PROPOSAL = "proposal"
+"""What is remembered: the hashes that a BMC took which is silent to better ones, so that none waits for it again."""
+
 
 class Session:
-    """One session with one BMC; opened at the first use, always closed."""
+    """One session with one BMC; opened at the first use, always closed.
 
-    def __init__(self, bmc: BMC, node: str, counters: Counters) -> None:
+    :param recall: returns what was learnt of the BMC before.
+    """
+
+    def __init__(
+        self, bmc: BMC, node: str, counters: Counters, recall: t.Callable[[], t.Mapping[str, t.Any]] = dict
+    ) -> None:
         require("pyghmi", lan.PYGHMI_ERROR)
         self._bmc = bmc
         self._node = node
         self._counters = counters
         self._host, self._port = split_address(bmc, node)
         self.credentials = lan.credentials_of(bmc, self._host, self._port)
+        self.memory = Memory(recall, of=f"ipmi://{self._host}:{self._port}")
         self._session: t.Any = None
         self._odd: list[Exception] = []
         self._refusal: BMCAuthenticationError | None = None
@@ -128,27 +138,48 @@ class Session:
             return self._session
         if self._refusal is not None:  # not sent again, whoever asks
             raise self._refusal
-        failed = f"The BMC {self._name} does not let us in"
         deadline = time.monotonic() + self._bmc.timeout
-        proposals, first_wait = itertools.cycle(lan.HASHES[self._bmc.cipher_suite]), FIRST_WAIT
+        proposals, first_wait = itertools.cycle(self._proposals()), FIRST_WAIT
         while True:
             self._begin_command()
-            with self._translated(failed):
-                session, outcome = self._log_in(deadline, first_wait, next(proposals))
+            with self._translated(self._stays_out):
+                session, outcome = self._log_in(deadline, first_wait, proposal := next(proposals))
             if outcome.get("success"):
                 self._session = session
+                self._remember(proposal)
                 return session
-            reason = str(outcome.get("error") or "timeout")
-            error: BareMetalError = self._no_answer(f"The BMC {self._name} can't be reached")
-            if reason != "timeout":
-                error = login_error(reason, failed, self._node)
-                self._refusal = error if isinstance(error, BMCAuthenticationError) else None
+            error = self._failure(outcome)
+            is_silent = isinstance(error, BMCConnectionError)
+            if not is_silent and not isinstance(error, UnsupportedOperationError):
+                raise error
+            if not is_silent and self.memory[PROPOSAL]:  # it did that suite once, and may have got other firmware
+                self.memory[PROPOSAL] = None
+                continue
             # Silence may be over; and who was silent to one suite and refuses the next may do the first.
-            was_silent = first_wait > FIRST_WAIT
-            again = reason == "timeout" or (was_silent and isinstance(error, UnsupportedOperationError))
-            if not again or time.monotonic() >= deadline:
+            if not (is_silent or first_wait > FIRST_WAIT) or time.monotonic() >= deadline:
                 raise error
             first_wait *= 2
+
+    @property
+    def _stays_out(self) -> str:
+        return f"The BMC {self._name} does not let us in"
+
+    def _failure(self, outcome: lan.Outcome) -> BareMetalError:
+        """Return the error of a log-in that came to nothing; refused credentials are not sent again."""
+        reason = str(outcome.get("error") or "timeout")
+        if reason == "timeout":
+            return self._no_answer(f"The BMC {self._name} can't be reached")
+        error = login_error(reason, self._stays_out, self._node)
+        self._refusal = error if isinstance(error, BMCAuthenticationError) else None
+        return error
+
+    def _proposals(self) -> list[tuple[int, ...]]:
+        """Return what is proposed, in turn: first what the BMC took when it was silent to the best."""
+        return sorted(lan.HASHES[self._bmc.cipher_suite], key=lambda hashes: list(hashes) != self.memory[PROPOSAL])
+
+    def _remember(self, proposal: tuple[int, ...]) -> None:
+        if proposal != lan.HASHES[self._bmc.cipher_suite][0]:
+            self.memory[PROPOSAL] = list(proposal)
 
     def _log_in(
         self, deadline: float, first_wait: float, hashes: tuple[int, ...]
@@ -171,8 +202,7 @@ class Session:
 
         :raises BMCError: the BMC can't be sent anything.
         """
-        first = lan.HASHES[self._bmc.cipher_suite][0]
-        return self._begin(outcome, hashes=first, first_wait=FIRST_WAIT, deadline=float("inf"))
+        return self._begin(outcome, hashes=self._proposals()[0], first_wait=FIRST_WAIT, deadline=float("inf"))
 
     def is_refusal(self, reason: str) -> bool:
         """Say whether pyghmi's reason is that the credentials are refused: they are not to be sent again."""

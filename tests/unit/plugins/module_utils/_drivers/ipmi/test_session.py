@@ -21,6 +21,9 @@ from tests.ipmi_wire import CLOSE_SESSION, Command, Wire, connect
 
 RMCP = bytes([6, 0, 0xFF, 7])
 
+OPEN_REQUEST, OPEN_RESPONSE = 0x10, 0x11
+"""Payload types of the cipher suite's proposal and the answer to it (table 13-16)."""
+
 SET_PRIVILEGE_LEVEL = (0x06, 0x3B)
 """Network function and command (section 22.18)."""
 
@@ -77,7 +80,7 @@ def test_a_bmc_that_is_silent_to_one_cipher_suite_is_offered_the_other(
     fake_node: t.Any, ipmi_service: IPMIService, wire: Wire, suite: int | None, works: bool
 ) -> None:
     # RMCP+ Open Session Request (table 13-9): the authentication algorithm is at byte 12 of its payload.
-    wire.relay.lose = lambda data: data[5] == 0x10 and data[16 + 12] == 3
+    wire.relay.lose = lambda data: data[5] == OPEN_REQUEST and data[16 + 12] == 3
     bmc = {"cipher_suite": suite} if suite else {}
     with connect(fake_node, ipmi_service, wire, timeout=8.0, **bmc) as driver:
         if works:
@@ -85,6 +88,45 @@ def test_a_bmc_that_is_silent_to_one_cipher_suite_is_offered_the_other(
         else:
             with pytest.raises(errors.BMCConnectionError, match="no answer within 8 s"):
                 driver.power.get_power_state()
+
+
+def proposals(wire: Wire) -> list[int]:
+    """Return the authentication algorithms that were proposed: 1 is SHA-1's, 3 is SHA-256's (table 13-17)."""
+    return [data[16 + 12] for data in wire.relay.sent if data[5] == OPEN_REQUEST]
+
+
+def test_which_suite_a_silent_bmc_takes_is_remembered(fake_node: t.Any, ipmi_service: IPMIService, wire: Wire) -> None:
+    wire.relay.lose = lambda data: data[5] == OPEN_REQUEST and data[16 + 12] == 3
+    with connect(fake_node, ipmi_service, wire, timeout=8.0) as first:
+        assert first.power.get_power_state() == base.POWER_OFF
+    assert first.learnt is not None
+    wire.relay.sent.clear()
+    with connect(fake_node, ipmi_service, wire, timeout=8.0) as second:
+        second.recall = lambda: dict(first.learnt or {})
+        assert second.power.get_power_state() == base.POWER_OFF
+    assert proposals(wire) == [1]
+    assert second.learnt is None, "nothing is new"
+    with connect(fake_node, ipmi_service, wire, timeout=8.0, cipher_suite=17) as strict:
+        strict.recall = lambda: dict(first.learnt or {})
+        with pytest.raises(errors.BMCConnectionError):
+            strict.power.get_power_state()
+
+
+def test_a_remembered_suite_that_is_refused_is_forgotten(
+    fake_node: t.Any, ipmi_service: IPMIService, wire: Wire
+) -> None:
+    no_such_suite = 0x11  # of table 13-15, in byte 2 of the answer's payload
+    wire.relay.change = lambda data: (
+        data[:17] + bytes([no_such_suite]) + data[18:]
+        if data[5] == OPEN_RESPONSE and len(proposals(wire)) == 1
+        else data
+    )
+    port = wire.relay.port
+    with connect(fake_node, ipmi_service, wire) as driver:
+        driver.recall = lambda: {"of": f"ipmi://127.0.0.1:{port}", "at": time.time(), "proposal": [lan.SHA1]}
+        assert driver.power.get_power_state() == base.POWER_OFF
+        assert proposals(wire) == [1, 3, 1], "all is proposed again, as if nothing were known"
+        assert (driver.learnt or {})["proposal"] is None
 
 
 def test_a_log_in_that_pyghmi_gives_up_is_begun_anew_within_our_limit(

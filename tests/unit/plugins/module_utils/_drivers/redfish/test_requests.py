@@ -15,7 +15,8 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils import _errors
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers import base
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish import known, sessions
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.memory import LASTS
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish import sessions
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._drivers.redfish.driver import RedfishDriver
 from tests.redfish import DRIVE, MANAGER, ROOT, SESSIONS, SYSTEM, Service
 
@@ -190,7 +191,7 @@ def test_a_bmc_that_has_moved_its_system_is_learnt_anew(fake_node: t.Any, memory
 @pytest.mark.parametrize(
     "kept",
     [
-        {"at": -known.LASTS - 1},
+        {"at": -LASTS - 1},
         {"at": 3600.0},
         {"of": "https://another"},
         {"documents": {}},
