@@ -13,7 +13,8 @@ import typing as t
 from ..._errors import BMCConnectionError, BMCError, BMCResponseError, UnsupportedOperationError
 from ..._wait import wait_until
 from .. import interfaces
-from .drives import Drive, Drives
+from .drive import Drive
+from .drives import Drives
 from .system import SystemSession
 from .writes import Limits, carry_through
 

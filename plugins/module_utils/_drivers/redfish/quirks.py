@@ -23,6 +23,7 @@ class Quirk:
     ``media_types``: which virtual drives take boot media, best first (VirtualMedia.MediaTypes).
     ``media_slots``: names of drives (regular expressions) that take URLs; only where all of them refuse, others.
     ``cd_sources``: BootSourceOverrideTarget for virtual media, best first of those that are allowed.
+    ``iso_config``: drives without InsertMedia are given media by IsoConfig (see ``iso_config.py``), never by PATCH.
     ``boots_virtual_cd``: whether that means the virtual drive at all.
     ``whole_override``: target, enabled and mode of a boot override are wanted together.
     ``settings``: whether what a Settings resource has of Boot is set there; else on the System.
@@ -35,6 +36,7 @@ class Quirk:
     media_types: tuple[str, ...] = ("CD", "DVD")
     media_slots: tuple[str, ...] = ()
     cd_sources: tuple[str, ...] = ("Cd", "UsbCd")
+    iso_config: bool = False
     boots_virtual_cd: bool = True
     whole_override: bool = False
     settings: bool = True
@@ -81,8 +83,8 @@ BMCS = (
     # A DVD drive is what boots: Ironic, redfish/boot.py.
     BMC("CIMC", "cisco", Quirk(media_types=("DVD", "CD"))),
     # Virtual media are a USB drive, whatever Cd says: sushy, resources/system (UsbCd). Setting the target alone takes
-    # the mode back to Legacy.
-    BMC("Supermicro", "super ?micro", Quirk(cd_sources=("UsbCd", "Cd"), whole_override=True)),
+    # the mode back to Legacy. X10 and X11 have no InsertMedia.
+    BMC("Supermicro", "super ?micro", Quirk(cd_sources=("UsbCd", "Cd"), whole_override=True, iso_config=True)),
     # Target, enabled and mode together: Ironic, redfish/management.py (VENDORS_REQUIRING_FULL_BOOT_REQUEST); on the
     # System, not its Settings: libredfish, ami.rs.
     BMC(

@@ -156,6 +156,19 @@ class Session:
         written = self._connector.written if self._connector is not None else ()
         return written[-1].retry_after if written and written[-1].status_code >= 400 else None
 
+    def read_now(self, doing: str, path: str) -> Document | None:
+        """Return a document as it is now, whatever is known of it; None where there is none, or nothing in it.
+
+        :raises BMCError: see ``errors.py``.
+        """
+        self.open()
+        answer = self.look(doing, path)
+        with self.translated(doing):
+            if answer.status_code == 404 or (answer.status_code == 200 and not answer.content.strip()):
+                return None
+            raise_for("GET", f"{self._url}{path}", answer)
+            return answer.document()
+
     def look(self, doing: str, target: str) -> Answer:
         """Return the answer to a GET, whatever it is."""
         with self.translated(doing):
