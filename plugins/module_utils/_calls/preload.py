@@ -14,6 +14,7 @@ import importlib
 import mmap
 import os
 import sys
+import typing as t
 
 from .. import _dependency
 
@@ -48,14 +49,19 @@ def announce(name: str) -> None:
         _needed[LAZY.index(name)] = 1
 
 
-def listen() -> None:
-    """From now on, import before each fork of this process what its forks have told of. Call it once."""
-    os.register_at_fork(before=_import_needed)
+def listen(afterwards: t.Callable[[], object]) -> None:
+    """From now on, import before each fork of this process what its forks have told of. Call it once.
+
+    :param afterwards: called where something was imported.
+    """
+    os.register_at_fork(before=lambda: _import_needed() and afterwards())
     _dependency.about_to_load = announce
 
 
-def _import_needed() -> None:
-    for place, name in enumerate(LAZY):
-        if _needed[place] and name not in sys.modules:
-            with contextlib.suppress(ImportError):  # a fork that needs it says so
-                importlib.import_module(name)
+def _import_needed() -> bool:
+    """Import it; say whether there was something to import."""
+    missing = [name for place, name in enumerate(LAZY) if _needed[place] and name not in sys.modules]
+    for name in missing:
+        with contextlib.suppress(ImportError):  # a fork that needs it says so
+            importlib.import_module(name)
+    return bool(missing)

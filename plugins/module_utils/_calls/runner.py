@@ -19,6 +19,7 @@ from .._drivers.redfish import sessions
 from .._drivers.registry import connect
 from .._errors import BareMetalError, InvalidRequestError, MissingDependencyError, NodeLockedError, StoreError, last_net
 from .._store import owner as owners
+from .._store.database import parse_url
 from .._store.store import Store
 from .._store.warm_up import compile_statements
 from . import forks, preload
@@ -102,14 +103,21 @@ def warm_up() -> None:
     It does nothing where a library is missing: each call says so itself.
     """
     forks.end_with_play()
-    preload.listen()
+    preload.listen(_compile_patterns)
     sessions.share()
     with contextlib.suppress(MissingDependencyError):
         owners.current_owner(os.getpid())
         contract.check({"bm_bmc": {"address": "fake:///"}}, node="node")
         compile_statements()
+        _compile_patterns()
     # All of this stays: neither the forks nor the end of the run need look through it for garbage.
     gc.freeze()
+
+
+def _compile_patterns() -> None:
+    """Have Python's ``re`` keep the patterns that each call uses: it keeps 512, and an import may have that many."""
+    contract.compile_patterns()
+    parse_url("sqlite://")
 
 
 def renew_reservation(params: Params, owner: str) -> None:

@@ -56,6 +56,25 @@ def _validator() -> t.Any:
     return jsonschema.Draft202012Validator(HOST_VARIABLES)
 
 
+def compile_patterns() -> None:
+    """Compile the patterns of the contract, which ``re`` keeps for the checks to come."""
+    for pattern in _patterns(HOST_VARIABLES):
+        re.compile(pattern)
+
+
+def _patterns(schema: t.Any) -> t.Iterator[str]:
+    """Yield the patterns of a schema and of all that are in it."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _patterns(item)
+    elif isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == "pattern" and isinstance(value, str):
+                yield value
+            else:
+                yield from _patterns(value)
+
+
 def check_names(names: t.Iterable[str], *, node: str) -> None:
     """Refuse names that begin with ``bm_`` and are not in the contract: most likely a typing error.
 

@@ -15,8 +15,8 @@ import lzma
 import typing as t
 import zlib
 
+from .. import _dependency
 from .._contract.node import Image
-from .._dependency import load
 from .._errors import ImageError, InvalidRequestError
 from .._inband.write.checksum import Checksum
 from . import checksums
@@ -24,6 +24,8 @@ from .fetch import fetch_beginning, stream
 
 HEAD_BYTES = 512 * 1024
 """How much of the image is looked at: enough for the headers of all known formats."""
+
+FORMAT_INSPECTOR = "oslo_utils.imageutils.format_inspector"
 
 _XZ_MEMORY = 256 * 1024 * 1024
 _MAGIC = {"gz": b"\x1f\x8b", "xz": b"\xfd7zXZ\x00", "zst": b"\x28\xb5\x2f\xfd", "bz2": b"BZh"}
@@ -50,6 +52,7 @@ def inspect(image: Image, node: str) -> None:
 
     :raises ImageError: it is away, or of another format, or unsafe.
     """
+    _dependency.about_to_load(FORMAT_INSPECTOR)  # now already: while the image is fetched, others begin
     trust = {"ca_path": image.ca_path, "validate_certs": image.validate_certs}
     head = fetch_beginning(image.url, size=HEAD_BYTES, node=node, **trust)
     if not head:
@@ -97,7 +100,7 @@ def _not_valid(image: Image, exc: Exception, node: str) -> ImageError:
 
 def _check_format(image: Image, content: bytes, node: str) -> None:
     """Compare the declared with the detected format; a raw disk is what has a partition table."""
-    format_inspector = load("oslo_utils.imageutils.format_inspector", "oslo.utils")
+    format_inspector = _dependency.load(FORMAT_INSPECTOR, "oslo.utils")
     try:
         wrapper = format_inspector.InspectWrapper(io.BytesIO(content))
         wrapper.read(len(content))

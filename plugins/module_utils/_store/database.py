@@ -107,6 +107,11 @@ def without_password(url: str) -> str:
     return f"{head.partition('://')[0]}://***@{tail}" if at else url
 
 
+def parse_url(url: str) -> sa.URL:
+    """Return a database URL in its parts; sqlalchemy's ArgumentError for what is none."""
+    return sa.make_url(url)
+
+
 def is_passing(exc: Exception) -> bool:
     """Say whether a server that refused a connection may grant it soon."""
     text = str(exc)
@@ -134,7 +139,7 @@ class Database:
 
     def _make_engine(self, url: str) -> sa.Engine:
         try:
-            parsed = sa.make_url(url)
+            parsed = parse_url(url)
             with self._translated():
                 return (_sqlite_engine if parsed.drivername == "sqlite" else _server_engine)(parsed)
         except (ArgumentError, ImportError) as exc:

@@ -25,5 +25,8 @@ def compile_statements() -> None:
         store.set_maintenance("node", False, None, entry)
         store.glance(["node"])
         store.now()
+        for dummy in range(2):  # a row that is not there, and one that is
+            store.keep_learnt("machine", {})
+        store.learnt("machine")
         store.save(record, "run", entry, evidence=[("", {})], release=True)
         store.release("node", "run")

@@ -95,6 +95,9 @@ BMCS = (
 )
 """In this order: the first that fits."""
 
+_VENDORS = [(re.compile(row.vendor), row) for row in BMCS]
+"""Compiled for all processes that come of this one."""
+
 
 def find_bmc(root: Document, system: Document, manager: t.Callable[[], Document]) -> BMC | None:
     """Return the row of a BMC, None for one that has none.
@@ -102,8 +105,8 @@ def find_bmc(root: Document, system: Document, manager: t.Callable[[], Document]
     :param manager: returns the Manager; asked for only where a row wants to know of it.
     """
     vendor = str(root.get("Vendor") or system.get("Manufacturer") or "").strip().lower()
-    for row in BMCS:
-        if not re.match(row.vendor, vendor):
+    for pattern, row in _VENDORS:
+        if not pattern.match(vendor):
             continue
         asked = manager() if row.model or row.before else {}
         model, version = str(asked.get("Model") or ""), version_of(asked.get("FirmwareVersion"))

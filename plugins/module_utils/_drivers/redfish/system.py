@@ -11,11 +11,9 @@ import typing as t
 
 try:
     import sushy
-    from sushy.resources import base as sushy_base
     from sushy.resources.system.system import System as SushySystem
 except ImportError:  # told by session.py
     SushySystem = object
-    sushy_base = None
 
 from ..._errors import BMCResponseError, InvalidRequestError, UnsupportedOperationError
 from . import quirks
@@ -29,9 +27,13 @@ class _MovedError(Exception):
 
 
 class System(SushySystem):  # type: ignore[misc]
-    """sushy's System, whose Boot is read as it stands: sushy's own reads the Settings resource along, each time."""
+    """sushy's System, of which the JSON counts, and what is linked in it.
 
-    boot = sushy_base.Field("Boot") if sushy_base else None
+    sushy's own attributes are not made: they are dear, and for Boot the Settings resource is read along, each time.
+    """
+
+    def _parse_attributes(self, json_doc: Document) -> Document:
+        return {}
 
 
 class SystemSession(Session):

@@ -47,6 +47,23 @@ RUN = f"{FORKS}\nshow()\nfork(call)\nfork(call)\nshow()\n"
 ANNOUNCED = f"{FORKS}\nfork(lambda: _dependency.load('pycdlib', ''))\nfork(show)\n"
 
 
+COMPILED = f"""{FORKS}
+import re
+
+def note():
+    seen, original = [], re._compiler.compile
+    re._compiler.compile = lambda pattern, flags=0: seen.append(pattern) or original(pattern, flags)
+    call()
+    print(seen, flush=True)
+
+fork(call)  # makes the store
+for number in range(re._MAXCACHE):
+    re.compile(f"{{number}}")
+fork(lambda: _dependency.load('oslo_utils.imageutils.format_inspector', ''))
+fork(note)
+"""
+"""An import may have more patterns than Python's ``re`` keeps, as oslo.utils has nearly."""
+
 FROZEN = """
 import gc
 from ansible_collections.baremetal.lifecycle.plugins.action import bm_validate
@@ -78,6 +95,10 @@ def test_a_parent_imports_what_a_fork_needed_and_nothing_else(tmp_path: Path, ad
 
 def test_a_parent_imports_what_a_fork_is_about_to_import() -> None:
     assert run_python(ANNOUNCED) == ["['pycdlib']"]
+
+
+def test_a_call_of_a_fork_compiles_no_pattern(tmp_path: Path) -> None:
+    assert run_python(COMPILED, "fake:///node.json", tmp_path)[-1] == "[]"
 
 
 @pytest.mark.parametrize("name", preload.LAZY)
