@@ -36,6 +36,7 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations im
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._store import owner as owners
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils import _host_variables as host_variables
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import validator_of, without_tags
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._versions import outcome_of
 
 _AT_ONCE = 16
 """How many nodes are tidied up at the same time."""
@@ -66,28 +67,32 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         """Note whose work goes on, and whose has ended."""
-        act = result.task.action.rpartition(".")[2]
-        if act == "bm_prepare" and result.result.get("needed") and not result.task.check_mode:
-            self._at_work[result.host.name] = _Work(self._play, result.host, result.task)
-        elif act == "bm_deploy" and not result.result.get("goes_on"):
-            self._at_work.pop(result.host.name, None)
-        self._causes.pop(result.host.name, None)
+        told = outcome_of(result)
+        act = told.task.action.rpartition(".")[2]
+        if act == "bm_prepare" and told.result.get("needed") and not told.task.check_mode:
+            self._at_work[told.host.name] = _Work(self._play, told.host, told.task)
+        elif act == "bm_deploy" and not told.result.get("goes_on"):
+            self._at_work.pop(told.host.name, None)
+        self._causes.pop(told.host.name, None)
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
         """Note that the host is still in the play."""
-        self._causes.pop(result.host.name, None)
+        told = outcome_of(result)
+        self._causes.pop(told.host.name, None)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         """Note the cause."""
+        told = outcome_of(result)
         if not ignore_errors:
-            self._causes[result.host.name] = f"Task '{result.task_name}' failed: {result.result.get('msg')}"
+            self._causes[told.host.name] = f"Task '{told.task_name}' failed: {told.result.get('msg')}"
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         """Note the cause."""
-        if result.task.ignore_unreachable:
+        told = outcome_of(result)
+        if told.task.ignore_unreachable:
             return
-        said = result.result.get("msg")
-        self._causes[result.host.name] = f"The host became unreachable in task '{result.task_name}': {said}"
+        said = told.result.get("msg")
+        self._causes[told.host.name] = f"The host became unreachable in task '{told.task_name}': {said}"
 
     def _give_up(self, names: t.Iterable[str]) -> None:
         """Fail those of these nodes that are in the middle of their work."""

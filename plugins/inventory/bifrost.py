@@ -87,12 +87,16 @@ import typing as t
 import yaml
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
-from ansible.template import trust_as_template
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost import files
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost import rows as bifrost
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost.fields import Row
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._versions import (
+    never_template,
+    read_text,
+    trust_as_template,
+)
 
 if t.TYPE_CHECKING:
     from ansible.inventory.data import InventoryData
@@ -134,15 +138,26 @@ def rows_of_yaml(text: str) -> list[Row]:
     return files.rows_of_document(document, repeated)
 
 
-def _shown_plainly(value: t.Any) -> t.Any:
-    """Mark strings without a template as templates, which mean themselves: else ansible-inventory calls them unsafe."""
+def _shown_plainly(value: t.Any, templates: t.Collection[str]) -> t.Any:
+    """Mark strings without a template as templates, which mean themselves: else ansible-inventory calls them unsafe.
+
+    Others are none, whatever the version of Ansible, but for those of the inventory source itself.
+    """
     if isinstance(value, dict):
-        return {key: _shown_plainly(item) for key, item in value.items()}
+        return {key: _shown_plainly(item, templates) for key, item in value.items()}
     if isinstance(value, list):
-        return [_shown_plainly(item) for item in value]
-    if isinstance(value, str) and not any(mark in value for mark in TEMPLATE_MARKS):
-        return trust_as_template(value)
+        return [_shown_plainly(item, templates) for item in value]
+    if isinstance(value, str) and value not in templates:
+        return (never_template if any(mark in value for mark in TEMPLATE_MARKS) else trust_as_template)(value)
     return value
+
+
+def _strings_in(value: t.Any) -> t.Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings_in(item)
 
 
 READERS = {".yml": rows_of_yaml, ".yaml": rows_of_yaml, ".json": files.rows_of_json, ".csv": files.rows_of_csv}
@@ -157,7 +172,6 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         inventory: t.Any
         loader: t.Any
         get_option: t.Any
-        get_option_and_origin: t.Any
         _read_config_data: t.Any
         _set_composite_vars: t.Any
         _add_host_to_composed_groups: t.Any
@@ -174,8 +188,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         :raises AnsibleParserError: naming what is wrong; nothing was added.
         """
         super().parse(inventory, loader, path, cache)
-        self._read_config_data(path)
-        source = self._source(path)
+        is_named = "path" in self._read_config_data(path)
+        source = self._source(os.path.dirname(os.path.abspath(path)) if is_named else os.getcwd())
         try:
             hosts = bifrost.hosts_of(
                 self._rows(source),
@@ -194,10 +208,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
                 self.inventory.remove_host(self.inventory.hosts[name])
             raise
 
-    def _source(self, path: str) -> str:
-        option, origin = self.get_option_and_origin("path")
-        base = os.getcwd() if str(origin).startswith("env") else os.path.dirname(os.path.abspath(path))
-        return os.path.normpath(os.path.join(base, os.path.expanduser(str(option))))
+    def _source(self, base: str) -> str:
+        return os.path.normpath(os.path.join(base, os.path.expanduser(str(self.get_option("path")))))
 
     def _rows(self, source: str) -> list[Row]:
         """Read a file, decrypted where it is a vault.
@@ -209,7 +221,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             raise InvalidRequestError("Its suffix doesn't say what it is.", hint=REMEDY)
         if not os.path.isfile(source):
             raise InvalidRequestError("There is no such file.", hint="Correct the option path.")
-        text = str(self.loader.get_text_file_contents(source)).removeprefix("\ufeff")
+        text = read_text(self.loader, source).removeprefix("\ufeff")
         try:
             text.encode()
         except UnicodeEncodeError:
@@ -220,8 +232,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         self.inventory.add_host(host.name)
         for group in host.groups:
             self.inventory.add_host(host.name, group=self.inventory.add_group(group))
+        templates = {text for text in _strings_in(self.get_option("host_variables")) if "{" in text}
         for key, value in host.variables.items():
-            self.inventory.set_variable(host.name, key, _shown_plainly(value))
+            self.inventory.set_variable(host.name, key, _shown_plainly(value, templates))
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), host.variables, host.name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), host.variables, host.name, strict=strict)

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible.template import is_trusted_as_template
-
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.schema import HOST_VARIABLES
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._versions import is_trusted_as_template
 
 Variables = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
@@ -19,6 +18,10 @@ Template = t.Callable[[t.Any], t.Any]
 """Returns a value with its expressions evaluated."""
 
 _NAME = re.compile(r"\{\{ *(\w+) *\}\}")
+
+UNSET: t.Final = (None, "")
+"""Values of a variable that is not set. What a survey asks and nobody answers comes as empty text; before ansible-core
+2.19 so does none."""
 
 PREFIX = "bm_"
 
@@ -44,7 +47,7 @@ def fill(args: Options, spec: Options, variables: Variables, template: Template)
         name = (PREFIX if is_hosts else ROLE_PREFIX) + option
         if option not in args and name in variables and (is_hosts or "verb" in spec):
             value = _value(variables[name], variables, template)
-            if value is not None:
+            if value not in UNSET:
                 options[option] = value
     if "name" in spec:
         options.setdefault("name", variables.get("inventory_hostname"))

@@ -36,13 +36,13 @@ _KINDS: dict[type, str] = {bool: "a boolean", dict: "an object", list: "an array
 
 
 def check(variables: t.Mapping[str, t.Any], *, node: str, only_known: bool = False) -> None:
-    """Check the variables of a node; None stands for unset.
+    """Check the variables of a node. None and empty text stand for unset: a survey gives that for no answer.
 
     :param only_known: leave out names that are not in the contract, instead of refusing them.
     :raises InvalidRequestError: naming the variable, what is wrong and how to put it right.
     """
     require("jsonschema", JSONSCHEMA_ERROR)
-    given = {key: value for key, value in variables.items() if value is not None}
+    given = {key: value for key, value in variables.items() if value not in (None, "")}
     if only_known:
         given = {key: value for key, value in given.items() if key in HOST_VARIABLES["properties"]}
     check_names(given, node=node)

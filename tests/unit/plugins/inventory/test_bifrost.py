@@ -32,6 +32,10 @@ class Run:
     inventory: Json
     warnings: str
 
+    def says(self, text: str) -> bool:
+        """Say whether a warning says this; Ansible before 2.19 folds them where it likes."""
+        return "".join(text.split()) in "".join(self.warnings.split())
+
     @property
     def hosts(self) -> Json:
         found: Json = self.inventory["_meta"]["hostvars"]
@@ -194,8 +198,8 @@ def test_one_broken_row_among_a_thousand(inventory: Inventory, suffix: str, must
     mac = node(700)["nics"][0]["mac"]
     text = thousand(suffix).replace(mac, f"{mac}:99")
     run = inventory(f"baremetal.{suffix}", text, must_parse=must_parse)
-    assert f"baremetal.{suffix}: 1 problem, so no host was added:\n- {expected}" in run.warnings
-    assert "s3cret" not in run.warnings
+    assert run.says(f"baremetal.{suffix}: 1 problem, so no host was added:\n- {expected}"), run.warnings
+    assert not run.says("s3cret")
     if must_parse:
         assert run.code != 0
     else:
@@ -223,9 +227,9 @@ def test_one_broken_row_among_a_thousand(inventory: Inventory, suffix: str, must
 def test_what_is_no_bifrost_file(inventory: Inventory, name: str, text: str, expected: str) -> None:
     run = inventory(name, text)
     assert run.code != 0
-    assert f"{name}: " in run.warnings
-    assert expected in run.warnings
-    assert "s3cret" not in run.warnings
+    assert run.says(f"{name}: "), run.warnings
+    assert run.says(expected), run.warnings
+    assert not run.says("s3cret")
 
 
 @pytest.mark.parametrize(
@@ -238,7 +242,7 @@ def test_what_is_no_bifrost_file(inventory: Inventory, name: str, text: str, exp
 )
 def test_options_that_are_wrong(inventory: Inventory, options: Json, expected: str) -> None:
     run = inventory("baremetal.json", json.dumps(NODES), must_parse=False, **options)
-    assert expected in run.warnings
+    assert run.says(expected), run.warnings
     assert run.hosts == {}
 
 

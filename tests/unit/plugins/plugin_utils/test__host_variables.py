@@ -10,10 +10,11 @@ import typing as t
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import deploy, power, state, wait
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._host_variables import fill, instance_of
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._versions import trust_as_template
 
 HOST = {"inventory_hostname": "node01", "bm_bmc": {"address": "fake:///{{ name }}"}, "bm_image": {"url": "http://x/y"}}
 
