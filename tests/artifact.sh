@@ -21,10 +21,13 @@ baremetal:
       bm_deploy_interface: noop
       bm_state_dir: $work/state
 YML
-for run in first second; do
-    echo "$run run"
-    ansible-playbook -i inventory.yml baremetal.lifecycle.deploy | tee output
-done
-grep -q 'changed=0 .*failed=0' output
+play() { echo "$*"; ansible-playbook -i inventory.yml -l node01 "$@" | tee output; }
+says() { grep -q "$1 .*failed=0" output || { echo "not $1" >&2; exit 1; }; }
+play baremetal.lifecycle.deploy --check --diff && says changed=1
+play baremetal.lifecycle.deploy && says changed=2
+play baremetal.lifecycle.deploy && says changed=0
+play baremetal.lifecycle.status && says changed=0
+play baremetal.lifecycle.undeploy && says changed=2
+play baremetal.lifecycle.undeploy && says changed=0
 ansible-doc -t module baremetal.lifecycle.bm_deploy baremetal.lifecycle.bm_write_image > /dev/null
 ansible-doc -t role baremetal.lifecycle.provision_node > /dev/null

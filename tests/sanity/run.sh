@@ -5,8 +5,8 @@
 # ansible-test sanity on a copy of the tree: it refuses a checkout that is not below ansible_collections.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-python=$PWD/.venv/bin/python
-export PATH=$PWD/.venv/bin:/usr/bin:/bin
+python=${PYTHON:-$PWD/.venv/bin/python}
+export PATH=${python%/*}:/usr/bin:/bin
 
 # ansible-test fetches get-pip.py from a server of its own; pip is in every Python, so this stands in for it.
 version=$("$python" - <<'PY'

@@ -1,0 +1,73 @@
+"""Each ansible-core that is supported, in environments of its own.
+
+    nox                        all of it
+    nox -s deploy              the artifact, installed, deploys a fake node; each core
+    nox -s "units(2.16)"       the unit tests on one of them
+    nox -s "sanity(2.18)"      ansible-test sanity
+
+A Python that is not on this machine is an error, unless nox is told otherwise (``--no-error-on-missing-interpreters``).
+"""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nox
+
+CORES = {"2.16": "3.11", "2.17": "3.11", "2.18": "3.12", "2.19": "3.11", "2.20": "3.12", "2.21": "3.13"}
+"""ansible-core, and the Python that it is tried on: together each one that both support."""
+
+nox.options.error_on_missing_interpreters = True
+nox.options.default_venv_backend = "venv"
+
+EACH = nox.parametrize("python,core", [(python, core) for core, python in CORES.items()], ids=list(CORES))
+
+# pyenv's shims stand in PATH for Pythons that are not chosen, and do not start: the real ones come first.
+os.environ["PATH"] = os.pathsep.join(
+    [
+        *map(str, sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin"))),
+        os.environ["PATH"],
+    ]
+)
+
+
+def install(session: nox.Session, core: str, *more: str) -> dict[str, str]:
+    """Install an ansible-core and what the collection needs; return the environment that finds it."""
+    session.install("--quiet", f"ansible-core~={core}.0", "-r", "requirements.txt", *more)
+    link = Path(".collections/ansible_collections/baremetal/lifecycle")
+    if not link.is_symlink():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to("../../..")
+    session.run("ansible", "--version", silent=True)
+    return {"ANSIBLE_COLLECTIONS_PATH": str(Path(".collections").resolve()), "ANSIBLE_CONFIG": os.devnull}
+
+
+@nox.session
+@EACH
+def units(session: nox.Session, core: str) -> None:
+    """Run the unit tests."""
+    environment = install(session, core, "-r", "tests/unit/requirements.txt")
+    workers = str((os.cpu_count() or 1) * 3)  # they wait most of their time
+    chosen = session.posargs or ["tests/unit"]
+    session.run("pytest", "-q", "-n", workers, "--dist", "worksteal", *chosen, env=environment)
+
+
+@nox.session
+@EACH
+def deploy(session: nox.Session, core: str) -> None:
+    """Build and install the artifact, and deploy a fake node with it: check mode, twice, and back."""
+    install(session, core)
+    session.run("tests/artifact.sh", external=True)
+
+
+@nox.session
+@EACH
+def sanity(session: nox.Session, core: str) -> None:
+    """Run ansible-test sanity."""
+    install(session, core)
+    session.run("tests/sanity/run.sh", *session.posargs, env={"PYTHON": f"{session.bin}/python"}, external=True)
