@@ -22,7 +22,7 @@ MODULE_UTILS = sorted((PLUGINS / "module_utils").rglob("*.py"))
 
 HOMES = {
     "sushy": {"_drivers/redfish/session.py", "_drivers/redfish/connector.py", "_drivers/redfish/system.py"},
-    "requests": {"_drivers/redfish/connection.py"},
+    "requests": {"_drivers/redfish/default_trust.py"},
     "pyghmi": {"_drivers/ipmi/lan.py"},
     "sqlalchemy": {"_store/database.py", "_store/statements.py", "_store/migrations.py"},
     "alembic": {"_store/migrations.py"},
@@ -98,14 +98,18 @@ def rooms_imported(path: Path) -> set[str]:
 def imports(path: Path) -> set[str]:
     """Return all that a file imports; relative imports as they are written."""
     found = set()
+    constants: dict[str, str] = {}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = "." * node.level + (node.module or "")
             found |= {base} | {f"{base.rstrip('.')}{'.' if node.module else base}{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load":  # of _dependency
-            found |= {argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant)}
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            constants |= {target.id: str(node.value.value) for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "_dependency.load":
+            text = ast.unparse(node.args[0])
+            found |= {constants[text]} if text in constants else {text.strip("'")} if "'" in text else set()
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import typing as t
 
-from .._dependency import load
+from .. import _dependency
 
 
 def make_iso(files: t.Mapping[str, bytes], label: str, *, efi_image: str | None = None) -> bytes:
@@ -18,7 +18,7 @@ def make_iso(files: t.Mapping[str, bytes], label: str, *, efi_image: str | None 
     :param files: content by path, such as ``openstack/latest/meta_data.json``.
     :param efi_image: the path among ``files`` of a FAT image that UEFI firmware boots (El Torito, platform 0xEF).
     """
-    iso = load("pycdlib", "pycdlib").PyCdlib()
+    iso = _dependency.load("pycdlib", "pycdlib").PyCdlib()
     iso.new(interchange_level=4, joliet=3, rock_ridge="1.09", vol_ident=label)
     folders: set[str] = set()
     for path, content in files.items():

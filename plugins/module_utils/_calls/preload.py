@@ -29,6 +29,7 @@ DRIVERS = {
 
 LAZY = (
     *DRIVERS.values(),
+    f"{_HOME}._drivers.redfish.default_trust",
     *("psycopg", "pycdlib", "oslo_utils.imageutils.format_inspector", "oslo_utils.specs_matcher"),
 )
 """Modules that take longer to import than most calls; all are imported inside of the functions that need them."""

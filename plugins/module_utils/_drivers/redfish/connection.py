@@ -11,19 +11,11 @@ import hashlib
 import hmac
 import http.client
 import io
-import os
 import socket
 import ssl
 import time
 import typing as t
 import zlib
-
-try:
-    import requests.certs as requests_certs
-except ImportError:  # comes with sushy, whose absence is told elsewhere
-    certs: t.Any = None
-else:
-    certs = requests_certs
 
 from .answers import Answer, MalformedError
 
@@ -197,22 +189,6 @@ def _left(deadline: float) -> float:
     if left <= 0:
         raise TimeoutError("it was not answered in time")
     return left
-
-
-def make_context(verify: bool | str) -> ssl.SSLContext:
-    """Return how a BMC is verified; :raises OSError: the CA file can't be read."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # what a CA file holds is trusted, whoever signed it
-    if verify is False:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    elif verify is True:
-        context.load_default_certs()
-        context.load_verify_locations(certs.where())
-    elif os.path.isdir(verify):
-        context.load_verify_locations(capath=verify)
-    else:
-        context.load_verify_locations(verify)
-    return context
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:

@@ -18,7 +18,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from ..._contract.identity import PORTS
 from .answers import Answer, ElsewhereError, MalformedError
-from .connection import Connection, Place, UnreachableError, make_context
+from .connection import Connection, Place, UnreachableError
+from .trust import make_context
 
 REDIRECTS = 3
 AGAIN_AT = frozenset({301, 302, 307, 308})

@@ -1,0 +1,19 @@
+"""Trust in the certificates that this machine trusts: read once, in the process whose forks talk to BMCs.
+
+Loaded only where a BMC is verified by it: to read them takes longer than to ask a BMC a dozen questions.
+"""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import ssl
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+CONTEXT.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+CONTEXT.load_default_certs()
+CONTEXT.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
