@@ -56,8 +56,8 @@ class RedfishExamination(interfaces.ExamineInterface):
         return recording.anonymous(self._session.documents, self._node.bmc)
 
     def _look_at_system(self) -> Finding:
-        root, system = self._session.open(), self._session.system()
-        members = root.get_system_collection().members_identities
+        system = self._session.system()
+        members = self._session.members("Systems")
         if len(members) < 2:
             return Finding("system", OK, str(system.path))
         self._variables["bm_bmc.system_id"] = system.path.rstrip("/").rpartition("/")[2]

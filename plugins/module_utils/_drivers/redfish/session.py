@@ -14,8 +14,10 @@ try:
     import sushy
 except ImportError as exc:
     SUSHY_ERROR: ImportError | None = exc
+    SushyRoot: t.Any = object
 else:
     SUSHY_ERROR = None
+    SushyRoot = sushy.Sushy
 
 from ..._contract.identity import SCHEMES
 from ..._contract.node import BMC
@@ -35,6 +37,13 @@ PRECONDITION = frozenset({412, 428})
 
 MALFORMED = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What sushy and our own HTTP raise on an answer that is not what the schema says."""
+
+
+class Root(SushyRoot):  # type: ignore[misc]
+    """sushy's service root, of which the JSON counts: its own attributes are dear."""
+
+    def _parse_attributes(self, json_doc: Document) -> None:
+        """Make none."""
 
 
 class Session:
@@ -184,7 +193,7 @@ class Session:
             with self.translated("log in"):
                 if self._connector is None:
                     self._connector = self._make_connector()
-                self._root = sushy.Sushy(
+                self._root = Root(
                     self._url, auth=self._connector, connector=self._connector, public_connector=self._connector
                 )
         return self._root

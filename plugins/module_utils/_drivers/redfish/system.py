@@ -26,8 +26,15 @@ class _MovedError(Exception):
     """What is known of the service does not lead to the System any more."""
 
 
+class Resource(t.NamedTuple):
+    """What was read of a resource."""
+
+    path: str
+    json: Document
+
+
 class System(SushySystem):  # type: ignore[misc]
-    """sushy's System, of which the JSON counts, and what is linked in it.
+    """sushy's System, of which the JSON counts.
 
     sushy's own attributes are not made: they are dear, and for Boot the Settings resource is read along, each time.
     """
@@ -42,6 +49,7 @@ class SystemSession(Session):
     def __init__(self, *args: t.Any) -> None:
         super().__init__(*args)
         self._system: t.Any = None
+        self._managers: list[Resource] | None = None
         self._read_at: float | None = None
         self._waiting: Document | None = None
         self._quirk: quirks.Quirk | None = None
@@ -53,7 +61,7 @@ class SystemSession(Session):
                 self._system = self._open_system()
             except _MovedError:
                 self.known.forget()
-                self._root = None
+                self._root = self._managers = None
                 self._system = self._open_system()
             self._read_at = time.monotonic()
         return self._system
@@ -83,30 +91,40 @@ class SystemSession(Session):
             self._quirk = row.quirk if row else quirks.DEFAULT
         return self._quirk
 
-    def managers(self) -> list[t.Any]:
-        """Return sushy's Managers of the System; where it names none, those of the service."""
-        try:
-            return list(self.system().managers)
-        except sushy.exceptions.MissingAttributeError:
-            return list(self.open().get_manager_collection().get_members())
+    def managers(self) -> list[Resource]:
+        """Return the Managers of the System, read once; where it names none, those of the service, if there are any.
 
-    def read_managers(self, doing: str) -> list[t.Any]:
-        """Return the same; none where neither the System nor the service names one.
+        What is raised where one can't be read is not translated.
+        """
+        if self._managers is None:
+            links = self.system().json.get("Links") or {}
+            named = _paths(links.get("ManagedBy")) or _paths(links.get("Managers"))
+            if not named and "Managers" in self.open().json:
+                named = self.members("Managers")
+            self._managers = [Resource(path, self.get(path)) for path in named]
+        return self._managers
+
+    def read_managers(self, doing: str) -> list[Resource]:
+        """Return the same.
 
         :raises BMCResponseError: one that is named can't be read.
         """
         with self.translated(doing):
-            try:
-                return self.managers()
-            except sushy.exceptions.MissingAttributeError:
-                return []
+            return self.managers()
+
+    def members(self, name: str) -> list[str]:
+        """Return the paths of what is in a collection of the service root; what is raised is not translated."""
+        link = self.open().json.get(name)
+        if not (isinstance(link, dict) and link.get("@odata.id")):
+            raise sushy.exceptions.MissingAttributeError(attribute=f"{name}/@odata.id", resource=self.open().path)
+        return _paths(self.get(str(link["@odata.id"])).get("Members"))
 
     def _first_manager(self) -> Document:
         try:
             found = self.read_managers("tell what it is")
         except BMCResponseError:
             found = []  # what it is like is then what most are like
-        return dict(found[0].json) if found else {}
+        return found[0].json if found else {}
 
     def read_override(self, doing: str, *, within: float = 0.0, pending: str = "known") -> Override:
         """Return the boot override.
@@ -175,7 +193,7 @@ class SystemSession(Session):
 
     def close(self, *, keep: bool = False) -> None:
         super().close(keep=keep)
-        self._system = self._read_at = None
+        self._system = self._managers = self._read_at = None
 
     def _open_system(self) -> t.Any:
         """Return the System, logged in.
@@ -191,7 +209,7 @@ class SystemSession(Session):
                     raise _MovedError from exc
                 if self._bmc.system_id is None:
                     raise
-                known = root.get_system_collection().members_identities
+                known = self.members("Systems")
                 raise self._no_such_system(f"has no System '{self._bmc.system_id}'", known) from exc
 
     def _find_system(self, root: t.Any) -> str:
@@ -200,7 +218,7 @@ class SystemSession(Session):
             return self._system_path
         if self._bmc.system_id is not None:
             return f"{root.json['Systems']['@odata.id'].rstrip('/')}/{self._bmc.system_id}"
-        known = root.get_system_collection().members_identities
+        known = self.members("Systems")
         if len(known) != 1:
             raise self._no_such_system(f"has {len(known) or 'no'} Systems, not exactly one", known)
         return str(known[0])
@@ -209,6 +227,12 @@ class SystemSession(Session):
         known = ", ".join(path.rstrip("/").rpartition("/")[2] for path in paths)
         hint = f"Set bm_bmc.system_id to one of: {known}." if known else "Check bm_bmc.address; restart the BMC."
         return InvalidRequestError(f"The BMC {self._url} {what}.", node=self.node, hint=hint)
+
+
+def _paths(links: t.Any) -> list[str]:
+    """Return where links lead."""
+    found = (item.get("@odata.id") for item in links or () if isinstance(item, dict))
+    return [str(path) for path in found if path]
 
 
 def _settings_of(system: Document) -> str | None:
