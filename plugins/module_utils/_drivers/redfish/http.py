@@ -12,6 +12,7 @@ No proxy, no ~/.netrc, no cookies, no redirect to another origin: what a BMC is 
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 import typing as t
 from urllib.parse import quote, urljoin, urlsplit
@@ -24,6 +25,9 @@ from .trust import make_context
 REDIRECTS = 3
 AGAIN_AT = frozenset({301, 302, 307, 308})
 """Redirects that mean: the same request, there. Nothing has been done before it."""
+
+PLAIN = re.compile(r"(?:/(?![./])[\w.$~-]+)+/?", re.ASCII)
+"""Links that are a path and nothing else, as nearly all are: they lead to where they say."""
 
 SAFE = "!#$%&'()*+,/:;=?@[]~"
 """Characters of a link that are sent as they are."""
@@ -58,6 +62,8 @@ class Client:
 
         :raises ElsewhereError: it is not on this BMC.
         """
+        if PLAIN.fullmatch(target):
+            return target
         try:
             url = urljoin(f"{self.url}{base}", target)
             parts, origin = urlsplit(url), _origin(url)
