@@ -41,7 +41,8 @@ def boot_from_media(request: Request, task: Task, url: str, *, persistent: bool)
     driver, node = request.driver, request.node
     task.record.driver_internal_info["ramdisk_booted"] = True
     task.note("power", "off, to boot the ramdisk" if not persistent else "off, to boot from media")
-    request.report("boot: power off")
+    if task.record.power_state != base.POWER_OFF:
+        request.report("boot: power off")
     driver.power.set_power_state(base.POWER_OFF, soft=work.verb_of(task).kind == "service")
     # Where the BMC can't switch it, what the machine says of itself counts: see bm_root_device.
     if node.secure_boot is not None:
@@ -50,7 +51,6 @@ def boot_from_media(request: Request, task: Task, url: str, *, persistent: bool)
             driver.management.set_secure_boot(node.secure_boot)
     request.report(f"boot: by {node.boot_interface}")
     boot_interface(node, driver).boot(url, persistent=persistent)
-    request.report("boot: power on")
     driver.power.set_power_state(base.POWER_ON)
     if persistent:  # a ramdisk tells itself how it was started
         driver.management.await_changes()
