@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.convert import convert
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.schema import HOST_VARIABLES
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._versions import is_trusted_as_template
 
@@ -57,7 +58,9 @@ def fill(args: Options, spec: Options, variables: Variables, template: Template)
         options["ramdisk"] = _ramdisk(options.get("ramdisk") or {}, variables, template)
     if "variables" in spec:
         options.setdefault("variables", [name for name in variables if str(name).startswith(PREFIX)])
-    return options
+    return {
+        name: convert(value, HOST_VARIABLES["properties"].get(PREFIX + name, {})) for name, value in options.items()
+    }
 
 
 def _value(value: t.Any, variables: Variables, template: Template) -> t.Any:

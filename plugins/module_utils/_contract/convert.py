@@ -1,0 +1,55 @@
+"""Text that stands for a boolean or a number: surveys, ``-e`` and INI inventories have nothing else.
+
+Only where the contract (a JSON Schema) means no text; what can't be converted stays, and is told of by the check.
+"""
+
+# Copyright: baremetal.lifecycle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+Schema = t.Mapping[str, t.Any]
+
+BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "y", "t", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "n", "f", "0"), False),
+}
+"""Ansible's words."""
+
+WORDS = frozenset({"true", "yes", "on", "false", "no", "off"})
+"""Those that are a boolean also where text may be meant, as the name of a file."""
+
+
+def convert(value: t.Any, schema: Schema) -> t.Any:
+    """Return a value of a host variable as its schema means it."""
+    if isinstance(value, dict):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties")
+        below = others if isinstance(others, dict) else {}
+        return {key: convert(item, known.get(key, below)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [convert(item, schema.get("items", {})) for item in value]
+    if isinstance(value, str):
+        return _of_text(value.strip(), value, _kinds(schema))
+    return value
+
+
+def _kinds(schema: Schema) -> frozenset[str]:
+    """Return the types that a schema allows; an enumeration of numbers is one of them."""
+    kind = schema.get("type") or ("integer" if all(isinstance(item, int) for item in schema.get("enum", [""])) else ())
+    return frozenset([kind] if isinstance(kind, str) else kind)
+
+
+def _of_text(text: str, value: str, kinds: frozenset[str]) -> t.Any:
+    word = text.lower()
+    if kinds == {"boolean"} or (kinds == {"boolean", "string"} and word in WORDS):
+        return BOOLEANS.get(word, value)
+    for kind, make in {"integer": int, "number": float}.items():
+        if kinds == {kind}:
+            try:
+                return make(text)
+            except ValueError:
+                return value
+    return value
