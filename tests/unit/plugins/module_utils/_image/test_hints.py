@@ -138,7 +138,10 @@ def test_a_size_is_read_whole_or_refused(tokens: list[str], gap: str) -> None:
     assert all(number.isdigit() and int(number) for number in numbers)
     assert hint.strip()[0] in "=<>!0123456789"
     sizes = {disk["name"]: disk["size_bytes"] // root_device.GIB for disk in DISKS}
-    assert fits == {name for name, size in sizes.items() if specs_matcher.match(size, spec(hint))}
+    if "<or>" in hint:  # oslo.utils compares alternatives as text, of which no number is one
+        assert fits == {name for name, size in sizes.items() if size in map(int, numbers)}
+    else:
+        assert fits == {name for name, size in sizes.items() if specs_matcher.match(size, spec(hint))}
 
 
 def spec(hint: str) -> str:
