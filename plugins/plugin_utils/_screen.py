@@ -103,6 +103,6 @@ class Screen:
         words = f"{done} of {total} done"
         if 0 < done < total:
             words += f", {done / seconds * 60:.1f} a minute, {duration(seconds / done * (total - done))} to go"
-        bar = Progress("{task.description}", Progress.get_default_columns()[1], console=self._live.console)
-        bar.add_task(words, total=total or 1, completed=done)
-        return bar.get_renderable()
+        shown = Progress("{task.description}", Progress.get_default_columns()[1], console=self._live.console)
+        shown.add_task(words, total=total or 1, completed=done)
+        return shown.get_renderable()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from pathlib import Path
 
@@ -24,8 +25,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def image_url(images: Path) -> t.Iterator[str]:
-    with serve(images) as url:
-        yield url
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context(serve(images))
 
 
 @pytest.fixture

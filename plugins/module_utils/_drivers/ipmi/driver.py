@@ -200,13 +200,16 @@ class IPMIDriver(base.Driver):
     def __init__(self, node: Node) -> None:
         super().__init__(node)
         check_lengths(node.bmc, node.name)
-        self.session = Session(node.bmc, node.name, self.counters, lambda: self.recall())
+        self.session = Session(node.bmc, node.name, self.counters, self._recall)
         self.power = IPMIPower(self)
         self.management = IPMIManagement(self)
         self.health = IPMIHealth(self)
         self.console = IPMIConsole(self.session)
         self.inspect = IPMIInspect(self.session)
         self.examine = Examination(self)
+
+    def _recall(self) -> t.Mapping[str, t.Any]:
+        return self.recall()
 
     @property
     def learnt(self) -> dict[str, t.Any] | None:

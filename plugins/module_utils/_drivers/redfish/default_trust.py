@@ -11,9 +11,13 @@ from __future__ import annotations
 
 import ssl
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
+try:
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+except ImportError:  # it comes with sushy, whose absence is told elsewhere
+    DEFAULT_CA_BUNDLE_PATH = ""
 
 CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 CONTEXT.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
 CONTEXT.load_default_certs()
-CONTEXT.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+if DEFAULT_CA_BUNDLE_PATH:
+    CONTEXT.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
