@@ -10,7 +10,7 @@ NODE ?= node01
 NODES ?= $(NODE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test bmcs bench chaos e2e-full e2e-life clean
+.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test cores bmcs bench chaos e2e-full e2e-life clean
 
 deploy: lab-up
 	ANSIBLE_STDOUT_CALLBACK=baremetal.lifecycle.progress ansible-playbook playbooks/deploy.yml -i inventory/lab -l $(NODE)
@@ -48,6 +48,11 @@ check:
 test:
 	@lab/setup.sh test
 	@tests/run.sh test
+
+# Each supported ansible-core, in environments of its own: unit tests, the artifact, sanity. CORES="-s deploy" for a part.
+cores:
+	@lab/setup.sh test
+	@.venv/bin/nox $(CORES)
 
 # What works on which BMC that is data; writes docs/bmcs.md. Without BMC_TREES what it has of recorded ones stays.
 bmcs:

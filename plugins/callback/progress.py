@@ -80,10 +80,6 @@ class CallbackModule(Default):
         super().v2_playbook_on_play_start(play)
         self._screen.nodes = self._summary.nodes
 
-    def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
-        """Show the name of a task only together with what came of it."""
-        self._task_start(task, prefix="TASK")
-
     def v2_playbook_on_include(self, included_file: t.Any) -> None:
         """Show nothing of it."""
         if self._display.verbosity:
