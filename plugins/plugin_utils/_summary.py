@@ -14,8 +14,11 @@ from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._versions impo
 
 COLUMNS = ("NODE", "STATE", "TIME", "REQUESTS", "POWER-ONS")
 
-WORK = ("bm_validate", "bm_prepare", "bm_deploy", "bm_state")
-"""Actions that a node's work consists of: who has none of them is no node of this run."""
+BEGINNING = ("bm_validate", "bm_prepare", "bm_deploy")
+"""Actions that make a host a node of this run; so does bm_state, where it changes something: it reads, too."""
+
+WORK = (*BEGINNING, "bm_state")
+"""Actions that a node's work consists of."""
 
 
 @dataclasses.dataclass
@@ -64,14 +67,20 @@ class Summary:
 
     def start(self, name: str, task: t.Any) -> NodeSummary | None:
         """Note that a task begins for a host; return its node, if it is one."""
-        now = self._clock()
-        if action_of(task) in WORK:
-            self.nodes.setdefault(name, NodeSummary(name, now, now))
+        if action_of(task) in BEGINNING:
+            self._know(name)
         return self.nodes.get(name)
+
+    def _know(self, name: str) -> None:
+        now = self._clock()
+        self.nodes.setdefault(name, NodeSummary(name, now, now))
 
     def add(self, outcome: Outcome, *, failed: bool) -> NodeSummary | None:
         """Note what came of a task for a host; return its node, if it is one."""
-        node, result = self.start(str(outcome.host.name), outcome.task), outcome.result
+        name, result = str(outcome.host.name), outcome.result
+        if action_of(outcome.task) == "bm_state" and result.get("changed"):
+            self._know(name)
+        node = self.start(name, outcome.task)
         if node is None:
             return None
         node.ended = self._clock()

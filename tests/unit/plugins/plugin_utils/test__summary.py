@@ -37,7 +37,7 @@ def test_requests_and_power_ons_add_up_and_the_last_state_counts() -> None:
         (outcome("bm_deploy", done), False),
         (outcome("ansible.builtin.set_fact", {"provision_state": "no"}), False),
     )
-    assert summary.table() == ["NODE    STATE   TIME  REQUESTS  POWER-ONS", "node01  active   5 s         7          1"]
+    assert summary.table() == ["NODE    STATE   TIME  REQUESTS  POWER-ONS", "node01  active   4 s         7          1"]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,11 @@ def test_requests_and_power_ons_add_up_and_the_last_state_counts() -> None:
 def test_the_first_cause_counts(told: list[tuple[str, dict[str, t.Any], bool]], cause: str, remedy: str) -> None:
     node = gather(*((outcome(action, result), failed) for action, result, failed in told)).nodes["node01"]
     assert (node.cause, node.remedy) == (cause, remedy)
+
+
+@pytest.mark.parametrize(("changed", "names"), [(False, []), (True, ["node01"])], ids=["read", "changed"])
+def test_whose_state_is_only_read_is_no_node(changed: bool, names: list[str]) -> None:
+    assert list(gather((outcome("bm_state", {"changed": changed}), False)).nodes) == names
 
 
 def test_who_is_not_worked_on_is_no_node() -> None:
