@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test cores bmcs bench chaos e2e-full e2e-life clean
 
 deploy: lab-up
-	ANSIBLE_STDOUT_CALLBACK=baremetal.lifecycle.progress ansible-playbook playbooks/deploy.yml -i inventory/lab -l $(NODE)
+	ansible-playbook playbooks/deploy.yml -i inventory/lab -l $(NODE)
 	@lab/login.sh --print $(NODE)
 
 setup:
