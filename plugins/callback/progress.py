@@ -64,7 +64,7 @@ class CallbackModule(Default):
     def __init__(self) -> None:
         super().__init__()
         self._summary = Summary()
-        self._screen = Screen(self._display)
+        self._screen = Screen(self._display, self._summary.nodes)
 
     def set_options(self, *args: t.Any, **kwargs: t.Any) -> None:
         """Show nothing that neither changes nor fails, but at -v."""
@@ -74,11 +74,6 @@ class CallbackModule(Default):
             self.set_option("display_skipped_hosts", False)
         if self.get_option("live") and self._display.verbosity == 0:
             self._screen.go_live()
-
-    def v2_playbook_on_play_start(self, play: t.Any) -> None:
-        """Show the play, and know how many nodes it has."""
-        super().v2_playbook_on_play_start(play)
-        self._screen.nodes = self._summary.nodes
 
     def v2_playbook_on_include(self, included_file: t.Any) -> None:
         """Show nothing of it."""
@@ -113,6 +108,8 @@ class CallbackModule(Default):
         elif is_new:
             node.doing = ""  # else a live view takes the line for what the node is at
             self._tell(node, f"failed: {told.task_name.rpartition(' : ')[2]}", C.COLOR_ERROR)
+        elif action_of(told.task) in WORK:  # as the failure is recorded: it is another one
+            super().v2_runner_on_failed(result, ignore_errors)
         self._end(node, told)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:

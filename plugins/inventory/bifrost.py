@@ -200,9 +200,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         except InvalidRequestError as exc:
             raise AnsibleParserError(f"{source}: {exc.message} {exc.hint}".rstrip()) from None
         known = set(self.inventory.hosts)
+        templates = {text for text in _strings_in(self.get_option("host_variables")) if "{" in text}
         try:
             for host in hosts:
-                self._add(host)
+                self._add(host, templates)
         except AnsibleError:
             for name in set(self.inventory.hosts) - known:
                 self.inventory.remove_host(self.inventory.hosts[name])
@@ -228,11 +229,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             raise InvalidRequestError("It is not in UTF-8.", hint="Save it as UTF-8.") from None
         return reader(text)
 
-    def _add(self, host: bifrost.Host) -> None:
+    def _add(self, host: bifrost.Host, templates: t.Collection[str]) -> None:
         self.inventory.add_host(host.name)
         for group in host.groups:
             self.inventory.add_host(host.name, group=self.inventory.add_group(group))
-        templates = {text for text in _strings_in(self.get_option("host_variables")) if "{" in text}
         for key, value in host.variables.items():
             self.inventory.set_variable(host.name, key, _shown_plainly(value, templates))
         strict = self.get_option("strict")

@@ -36,8 +36,8 @@ class Screen:
     :param display: Ansible's; what actions say of a node goes into its row, other lines are printed.
     """
 
-    def __init__(self, display: t.Any) -> None:
-        self.nodes: t.Mapping[str, NodeSummary] = {}
+    def __init__(self, display: t.Any, nodes: t.Mapping[str, NodeSummary]) -> None:
+        self.nodes = nodes
         self._display = display
         self._live: t.Any = None
         self._pid = os.getpid()

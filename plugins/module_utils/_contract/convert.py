@@ -9,7 +9,14 @@ Only where the contract (a JSON Schema) means no text; what can't be converted s
 
 from __future__ import annotations
 
+import re
 import typing as t
+
+NUMBERS = {
+    "integer": (re.compile(r"[+-]?[0-9]+"), int),
+    "number": (re.compile(r"[+-]?[0-9]+(\.[0-9]+)?"), float),
+}
+"""How they are written; what Python also takes for one, nan and 1_000, is none."""
 
 Schema = t.Mapping[str, t.Any]
 
@@ -46,10 +53,7 @@ def _of_text(text: str, value: str, kinds: frozenset[str]) -> t.Any:
     word = text.lower()
     if kinds == {"boolean"} or (kinds == {"boolean", "string"} and word in WORDS):
         return BOOLEANS.get(word, value)
-    for kind, make in {"integer": int, "number": float}.items():
-        if kinds == {kind}:
-            try:
-                return make(text)
-            except ValueError:
-                return value
+    for kind, (written, make) in NUMBERS.items():
+        if kinds == {kind} and written.fullmatch(text):
+            return make(text)
     return value

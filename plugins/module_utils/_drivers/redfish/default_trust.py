@@ -9,15 +9,14 @@ Loaded only where a BMC is verified by it: to read them takes longer than to ask
 
 from __future__ import annotations
 
-import ssl
-
 try:
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 except ImportError:  # it comes with sushy, whose absence is told elsewhere
     DEFAULT_CA_BUNDLE_PATH = ""
 
-CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-CONTEXT.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+from .trust import blank_context
+
+CONTEXT = blank_context()
 CONTEXT.load_default_certs()
 if DEFAULT_CA_BUNDLE_PATH:
     CONTEXT.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)

@@ -19,13 +19,14 @@ DEFAULT = f"{__package__}.default_trust"
 """What this machine trusts; loaded only where it is asked for."""
 
 
-def _make() -> ssl.SSLContext:
+def blank_context() -> ssl.SSLContext:
+    """Return a context that trusts nobody yet."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # what a CA file holds is trusted, whoever signed it
     return context
 
 
-_spare = [_make()]
+_spare = [blank_context()]
 """For the first BMC that is talked to; made in the process that has loaded this, whose forks need it once each."""
 
 
@@ -33,7 +34,7 @@ def make_context(verify: bool | str) -> ssl.SSLContext:
     """Return how a BMC is verified; :raises OSError: the CA file can't be read."""
     if verify is True:
         return t.cast("ssl.SSLContext", _dependency.load(DEFAULT, "requests").CONTEXT)
-    context = _spare.pop() if _spare else _make()
+    context = _spare.pop() if _spare else blank_context()
     if verify is False:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     elif os.path.isdir(verify):

@@ -26,8 +26,8 @@ def scalars(schema: dict[str, t.Any], path: tuple[str, ...] = ()) -> t.Iterator[
 SCALARS = list(scalars(HOST_VARIABLES))
 ANSWERS = {
     "boolean": {"true": True, "Yes": True, "off": False, " false ": False, "0": False, "perhaps": "perhaps"},
-    "integer": {"5": 5, " 17 ": 17, "5.5": "5.5", "many": "many"},
-    "number": {"5": 5.0, "0.5": 0.5, "soon": "soon"},
+    "integer": {"5": 5, " 17 ": 17, "5.5": "5.5", "many": "many", "1_000": "1_000"},
+    "number": {"5": 5.0, "0.5": 0.5, "soon": "soon", "nan": "nan", "inf": "inf", "1_0": "1_0"},
 }
 
 
