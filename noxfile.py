@@ -1,7 +1,7 @@
 """Each ansible-core that is supported, in environments of its own.
 
     nox                        all of it
-    nox -s deploy              the artifact, installed, deploys a fake node; each core
+    nox -s deploy              what README says, with the artifact; each core
     nox -s "units(2.16)"       the unit tests on one of them
     nox -s "sanity(2.18)"      ansible-test sanity
 
@@ -60,9 +60,11 @@ def units(session: nox.Session, core: str) -> None:
 @nox.session
 @EACH
 def deploy(session: nox.Session, core: str) -> None:
-    """Build and install the artifact, and deploy a fake node with it: check mode, twice, and back."""
-    install(session, core)
-    session.run("tests/artifact.sh", external=True)
+    """Follow the README with the artifact, on this ansible-core: a fake node in check mode, twice, and back."""
+    environment = install(session, core, "-r", "tests/unit/requirements.txt")
+    constraint = Path(session.create_tmp(), "constraint.txt")
+    constraint.write_text(f"ansible-core~={core}.0\n", encoding="utf-8")
+    session.run("pytest", "-q", "tests/artifact", env={**environment, "PIP_CONSTRAINT": str(constraint)})
 
 
 @nox.session

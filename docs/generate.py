@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import sys
@@ -22,6 +23,8 @@ sys.path.insert(0, str(ROOT / ".collections"))
 
 from role_options import OTHER_ENTRY_POINTS, ROLE_OPTIONS
 
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import BMC, Image, Ramdisk
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.schema import HOST_VARIABLES
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._states import states
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._states.machine import is_working
@@ -92,10 +95,30 @@ def _type_of(schema: dict[str, t.Any]) -> str:
     return " \\| ".join(kind) if isinstance(kind, list) else str(kind)
 
 
+@functools.cache
+def _defaults() -> dict[str, t.Any]:
+    """Return what holds where a variable is not set: from the options of the modules, and of what is no option."""
+    found = {f"bm_{name}": option["default"] for name, option in NODE_SPEC.items() if "default" in option}
+    for variable, kind in (("bm_bmc", BMC), ("bm_image", Image), ("bm_ramdisk", Ramdisk)):
+        found |= {f"{variable}.{field.name}": field.default for field in dataclasses.fields(kind)}
+    return {name: value for name, value in found.items() if value not in (None, "", dataclasses.MISSING)}
+
+
+def _default(name: str, description: str, needed: bool) -> tuple[str, str]:
+    """Return the cell of a variable's default, and its description without what tells a default."""
+    text, _says, told = description.partition("; default ")
+    if needed:
+        return "required", text
+    value = _defaults().get(name, "" if told else None)
+    shown = told.removeprefix("is ") or ("" if value is None else json.dumps(value).strip('"'))
+    return (f"`{shown}`" if shown and " " not in shown else shown), text
+
+
 def _rows(schema: dict[str, t.Any], prefix: str = "") -> t.Iterator[str]:
     for name, entry in schema["properties"].items():
-        needed = " (required)" if name in schema.get("required", ()) else ""
-        yield f"| `{prefix}{name}` | {_type_of(entry)} | {entry.get('description', '')}{needed} |"
+        needed = name in schema.get("required", ())
+        default, text = _default(f"{prefix}{name}", entry.get("description", ""), needed)
+        yield f"| `{prefix}{name}` | {_type_of(entry)} | {default} | {text} |"
         if "properties" in entry:
             yield from _rows(entry, f"{prefix}{name}.")
         elif "properties" in entry.get("items", {}):
@@ -110,7 +133,7 @@ def variables_page() -> str:
         "",
     ]
     lines += ["For editors: [host_variables.schema.json](host_variables.schema.json).", ""]
-    lines += ["| variable | type | meaning |", "|---|---|---|", *_rows(HOST_VARIABLES)]
+    lines += ["| variable | type | default | meaning |", "|---|---|---|---|", *_rows(HOST_VARIABLES)]
     return "\n".join(lines) + "\n"
 
 
@@ -184,8 +207,8 @@ def verbs_page() -> str:
     """Return docs/verbs.md."""
     lines = [f"<!-- {NOTE} -->", "# Verbs", ""]
     lines += [
-        "Each verb is a playbook, `ansible-playbook playbooks/VERB.yml -l NODE`, and a role, `VERB_node` (deploy and",
-        "rebuild are `provision_node`). A verb that a node's state or flags do not allow is refused before anything is",
+        "Each verb is a playbook, `ansible-playbook baremetal.lifecycle.VERB -l NODE`, and a role, `VERB_node` (deploy",
+        "and rebuild are `provision_node`). A verb that a node's state or flags do not allow is refused before anything is",
         "touched. Where a run died, the same verb goes on at the step that it had reached. Nodes in maintenance get no",
         "work at all.",
         "",

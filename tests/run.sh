@@ -56,7 +56,7 @@ part_unit() {
 }
 part_lint() { ansible-lint --profile production --offline; }
 part_sanity() { tests/sanity/run.sh; }
-part_artifact() { tests/artifact.sh; }
+part_artifact() { pytest -q tests/artifact; }
 part_integration() { pytest -q -n $((cores * 3 / 2)) --dist worksteal tests/integration; }
 part_molecule() { molecule test; }
 part_e2e() { await_build && pytest -v -x --durations=0 tests/e2e; }
