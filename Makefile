@@ -10,7 +10,7 @@ NODE ?= node01
 NODES ?= $(NODE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test cores bmcs bench chaos e2e-full e2e-life clean
+.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test cores changelog bmcs bench chaos e2e-full e2e-life clean
 
 deploy: lab-up
 	ansible-playbook playbooks/deploy.yml -i inventory/lab -l $(NODE)
@@ -53,6 +53,11 @@ test:
 cores:
 	@lab/setup.sh test
 	@.venv/bin/nox $(CORES)
+
+# CHANGELOG.rst and changelogs/changelog.yaml from the fragments, for the version in galaxy.yml.
+changelog:
+	@lab/setup.sh test
+	@antsibull-changelog release --update-existing --reload-plugins
 
 # What works on which BMC that is data; writes docs/bmcs.md. Without BMC_TREES what it has of recorded ones stays.
 bmcs:

@@ -4,6 +4,7 @@
     nox -s deploy              what README says, with the artifact; each core
     nox -s "units(2.16)"       the unit tests on one of them
     nox -s "sanity(2.18)"      ansible-test sanity
+    nox -s galaxy              what Galaxy and the documentation of Ansible say to the artifact
 
 A Python that is not on this machine is an error, unless nox is told otherwise (``--no-error-on-missing-interpreters``).
 """
@@ -15,6 +16,7 @@ A Python that is not on this machine is an error, unless nox is told otherwise (
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import nox
@@ -73,3 +75,18 @@ def sanity(session: nox.Session, core: str) -> None:
     """Run ansible-test sanity."""
     install(session, core)
     session.run("tests/sanity/run.sh", *session.posargs, env={"PYTHON": f"{session.bin}/python"}, external=True)
+
+
+@nox.session(python="3.12")
+def galaxy(session: nox.Session) -> None:
+    """Ask galaxy-importer, antsibull-docs and antsibull-changelog; a warning is an error, too."""
+    session.install("--quiet", "galaxy-importer>=0.4.44", "antsibull-docs>=2.28", "antsibull-changelog>=0.36")
+    session.run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", ".")
+    session.run("antsibull-changelog", "lint")
+    with tempfile.TemporaryDirectory(prefix="baremetal-lifecycle-") as work:
+        session.run("ansible-galaxy", "collection", "build", "--output-path", work, silent=True)
+        artifacts = map(str, Path(work).glob("*.tar.gz"))
+        said = session.run("python", "-m", "galaxy_importer.main", *artifacts, silent=True)
+    session.log(said)
+    if "WARNING" in str(said) or "ERROR" in str(said) or "completed successfully" not in str(said):
+        session.error("galaxy-importer has something to say")

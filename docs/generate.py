@@ -106,7 +106,7 @@ def _defaults() -> dict[str, t.Any]:
 
 def _default(name: str, description: str, needed: bool) -> tuple[str, str]:
     """Return the cell of a variable's default, and its description without what tells a default."""
-    text, _says, told = description.partition("; default ")
+    text, dummy, told = description.partition("; default ")
     if needed:
         return "required", text
     value = _defaults().get(name, "" if told else None)
@@ -155,7 +155,11 @@ def argument_specs(role: str) -> str:
             name: {"type": "raw", "description": f"{entry.get('description', '')}. See docs/host_variables.md."}
             for name, entry in HOST_VARIABLES["properties"].items()
         }
-        main = {"short_description": "Do the work of a verb on a node", "options": {**shared, **_own_options(role)}}
+        main = {
+            "short_description": "Do the work of a verb on a node",
+            "description": ["Leads the node through the states of the verb; goes on where a run has ended half way."],
+            "options": {**shared, **_own_options(role)},
+        }
         entry_points = {"main": main, **OTHER_ENTRY_POINTS}
     else:
         verb = VERBS[role.removesuffix("_node")]
@@ -208,8 +212,8 @@ def verbs_page() -> str:
     lines = [f"<!-- {NOTE} -->", "# Verbs", ""]
     lines += [
         "Each verb is a playbook, `ansible-playbook baremetal.lifecycle.VERB -l NODE`, and a role, `VERB_node` (deploy",
-        "and rebuild are `provision_node`). A verb that a node's state or flags do not allow is refused before anything is",
-        "touched. Where a run died, the same verb goes on at the step that it had reached. Nodes in maintenance get no",
+        "and rebuild are `provision_node`). A verb that a node's state or flags do not allow is refused before anything",
+        "is touched. Where a run died, the same verb goes on at the step that it had reached. Nodes in maintenance get no",
         "work at all.",
         "",
         "What loses an instance, data or work wants its nodes named: all verbs but enroll, inspect, deploy and",

@@ -79,15 +79,23 @@ ROLE_OPTIONS: dict[str, dict[str, dict[str, t.Any]]] = {
 """The options of each role, without its name as prefix."""
 
 OTHER_ENTRY_POINTS: dict[str, t.Any] = {
-    "state": {"short_description": "Read a node's state into provision_node_state", "options": {}},
+    "state": {
+        "short_description": "Read a node's state into provision_node_state",
+        "description": ["Reads the record, and asks the BMC whether the machine is on."],
+        "options": {},
+    },
     "info": {
         "short_description": "Read what the store knows of a node into provision_node_info",
+        "description": [
+            "Asks the store alone. With gather, also the history, the steps, and the evidence of erased disks."
+        ],
         "options": {
             "provision_node_gather": _option("list", "See bm_node_info.", default=["record", "work"], elements="str")
         },
     },
     "change_state": {
         "short_description": "Apply an event, set flags, or remove the record; see bm_state",
+        "description": ["One act on the store: an event, flags, or the end of the record. The machine is not touched."],
         "options": {
             "provision_node_named": _option("bool", "As of the entry point main.", default=False),
             "provision_node_event": _option("str", "Event of the state machine."),
@@ -100,6 +108,7 @@ OTHER_ENTRY_POINTS: dict[str, t.Any] = {
     },
     "boot_media": {
         "short_description": "Make the media of bm_boot_interface inserted_media",
+        "description": ["Writes the ISO that an operator puts into the machine, for nodes whose BMC can insert none."],
         "options": {
             "provision_node_boot_media_dest": _option("path", "ISO file to write on the controller.", required=True),
             "provision_node_boot_media_force": _option("bool", "Make it anew where it is there.", default=False),

@@ -1,4 +1,4 @@
-"""Who has only the artifact and the README: does what is printed there, in an empty home, with nothing of the checkout."""
+"""Who has only the artifact and the README, and an empty home: does what is printed there."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)

@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import tarfile
+
 import pytest
 
-from tests.newcomer import Newcomer, blocks
+from tests.newcomer import ROOT, Newcomer, blocks
 
 FIRST = "The first deployment, without a server"
 
@@ -80,3 +83,15 @@ def test_what_is_installed_documents_itself(newcomer: Newcomer, name: str) -> No
     done = newcomer.run(f"ansible-doc {name.format('baremetal.lifecycle.')}")
     assert done.code == 0, done.output
     assert len(done.output) > 1000
+
+
+def test_the_artifact_holds_what_git_knows(newcomer: Newcomer) -> None:
+    (artifact,) = newcomer.home.glob("*.tar.gz")
+    with tarfile.open(artifact) as archive:
+        found = {member.name for member in archive if member.isfile()} - {"MANIFEST.json", "FILES.json"}
+    known = set(
+        subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert len(found) > 300
+    assert not found - known
+    assert artifact.stat().st_size < 2**20

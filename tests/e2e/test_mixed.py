@@ -1,4 +1,4 @@
-"""One run over machines of two kinds: Redfish with virtual media in UEFI mode, IPMI with iPXE in BIOS mode."""
+"""One run over machines of two kinds, with the README's own inventory: Redfish, virtual media; IPMI, iPXE, BIOS."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -6,17 +6,92 @@
 
 from __future__ import annotations
 
+import shutil
 import typing as t
 
-from tests.lab import ROOT
+import pytest
+import yaml
+
+from tests.lab import ROOT, address_of
+from tests.newcomer import Newcomer, blocks
 
 REDFISH, IPMI = "node01", "node14"
+LAB = ROOT / ".lab"
+WEB = "http://198.18.77.2:8080"
+OWN_SERVERS = "Your own servers"
 
 
-def test_one_run_deploys_both(lab: t.Any) -> None:
+def instead() -> dict[str, str]:
+    """Return what the README prints, and what it is in the lab."""
+    return {
+        "https://192.0.2.10": "https://198.18.77.2:8443/redfish/v1/Systems/b0a70000-0000-4000-8000-000000000001",
+        "ipmi://192.0.2.20": "ipmi://198.18.77.214",
+        "192.0.2.11": address_of(REDFISH),
+        "192.0.2.12": address_of(IPMI),
+        "http://192.0.2.1": WEB,
+        "52:54:00:12:34:56": "52:54:00:77:00:01",
+        "52:54:00:12:34:57": "52:54:00:77:00:14",
+        "S4EWNX0R": "BMLAB01",
+        "S4EWNX0S": "BMLAB14",
+        "node02": IPMI,
+        "/etc/ssl/bmc-ca.pem": str(LAB / "tls" / "ca.pem"),
+        "/srv/baremetal/ramdisk": str(ROOT / ".cache" / "ramdisk"),
+        "/srv/baremetal/boot": str(LAB / "www"),
+        "BMC_PASSWORD=…": f"BMC_PASSWORD={(LAB / 'bmc-password').read_text().strip()}",
+    }
+
+
+@pytest.fixture(scope="module")
+def newcomer(lab: t.Any, tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
+    """Who has installed the artifact, beside the lab's machines, whose store they share."""
     assert lab.make("lab-up", f"NODES={REDFISH} {IPMI}").code == 0
-    run = lab.deploy(limit=f"{REDFISH},{IPMI}", bm_rebuild=True)
-    assert run.code == 0, run.output
+    home = tmp_path_factory.mktemp("baremetal-lifecycle-newcomer")
+    found = Newcomer(home, instead())
+    found.build()
+    found.run(f". {ROOT}/.venv/bin/activate")
+    (install,) = [line for line in blocks("Install", "sh")[0].splitlines() if "collection install" in line]
+    done = found.run(install)
+    assert done.code == 0, done.output
+    shutil.copytree(LAB / "ssh", home / ".ssh")
+    shared = {"bm_store": f"sqlite:///{LAB}/store.sqlite", "bm_state_dir": str(LAB / "state"), "bm_rebuild": True}
+    (home / "group_vars").mkdir()
+    (home / "group_vars" / "baremetal.yml").write_text(yaml.safe_dump(shared))
+    return found
+
+
+def commands() -> tuple[str, str, str, str]:
+    """Return what the README says about deploying: the password, the doctor, the deployment, the status."""
+    secret, doctor, deploy, status = blocks(OWN_SERVERS, "sh")[1].splitlines()
+    return secret, doctor, deploy, status
+
+
+def test_what_is_wrong_is_told_and_nothing_is_touched(newcomer: Newcomer, lab: t.Any) -> None:
+    secret, dummy, deploy, dummy2 = commands()
+    (printed,) = blocks(OWN_SERVERS, "yaml")
+    before = [lab.record(node) for node in (REDFISH, IPMI)]
+    for right, wrong, password, told in (
+        ("", "", "export BMC_PASSWORD=wrong", "refused the credentials"),
+        ("bm_image:", "bm_imgae:", secret, "The host variable bm_imgae does not exist. Did you mean bm_image?"),
+        ("debian-12.raw.zst", "debian-21.raw.zst", secret, f"{WEB}/images/debian-21.raw.zst"),
+    ):
+        newcomer.write(printed.replace(right, wrong) if right else printed)
+        newcomer.run(password)
+        done = newcomer.run(deploy)
+        assert done.code == 2, done.output
+        assert told in done.output
+    for record, node in zip(before, (REDFISH, IPMI)):
+        now = lab.record(node)
+        assert (now and now.provision_state) == (record and record.provision_state)
+
+
+def test_one_run_deploys_both(newcomer: Newcomer, lab: t.Any) -> None:
+    secret, doctor, deploy, status = commands()
+    newcomer.write(blocks(OWN_SERVERS, "yaml")[0])
+    newcomer.run(secret)
+    for command in (doctor, deploy, status):
+        done = newcomer.run(command)
+        assert done.code == 0, done.output
+    assert f"{IPMI} active" in done.output
     for node, efi in ((REDFISH, True), (IPMI, False)):
         cloud_init = lab.ssh("cloud-init status --wait --long", node=node)
         assert "status: done" in cloud_init

@@ -135,3 +135,14 @@ def test_a_machine_is_switched_between_a_killed_deployment_and_the_one_that_goes
         check("done.phases.keys() | length == 5", "done.history[0].to_state == 'active'"),
     )
     assert info.code == 0, info.output
+
+
+def test_what_only_looks_tells_the_same_in_check_mode(site: t.Any) -> None:
+    tasks = [{**bm("power", state=True), "check_mode": False}]
+    for module, told in (("bmc_info", "power_state"), ("node_info", "record")):
+        tasks += [bm(module), {**bm(module, register="predicted"), "check_mode": True}]
+        tasks += [
+            check(f"done.{told}", f"done.{told} == predicted.{told}", "not done.changed", "not predicted.changed")
+        ]
+    run = play(site, *tasks)
+    assert run.code == 0, run.output

@@ -1,4 +1,4 @@
-"""What README and SECURITY.md say is seen by a test is seen by a test that is there."""
+"""What README, SECURITY.md and the checklist say is seen by a test is seen by a test that is there."""
 
 # Copyright: baremetal.lifecycle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("page", ["README.md", "SECURITY.md"])
+@pytest.mark.parametrize("page", ["README.md", "SECURITY.md", "docs/checklist.md"])
 def test_each_test_that_is_named_is_there(page: str) -> None:
     named = re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", (ROOT / page).read_text())
     assert len(named) >= 6
