@@ -211,10 +211,10 @@ def verbs_page() -> str:
     """Return docs/verbs.md."""
     lines = [f"<!-- {NOTE} -->", "# Verbs", ""]
     lines += [
-        "Each verb is a playbook, `ansible-playbook baremetal.lifecycle.VERB -l NODE`, and a role, `VERB_node` (deploy",
-        "and rebuild are `provision_node`). A verb that a node's state or flags do not allow is refused before anything",
-        "is touched. Where a run died, the same verb goes on at the step that it had reached. Nodes in maintenance get no",
-        "work at all.",
+        "Each verb is a playbook, `ansible-playbook baremetal.lifecycle.VERB -l NODE`, and a role, `VERB_node`",
+        "(deploy and rebuild are `provision_node`). A verb that a node's state or flags do not allow is refused before",
+        "anything is touched. Where a run died, the same verb goes on at the step that it had reached. Nodes in",
+        "maintenance get no work at all.",
         "",
         "What loses an instance, data or work wants its nodes named: all verbs but enroll, inspect, deploy and",
         "unrescue, and all single acts. A node is named by `-l`, by its own name in the `hosts` of a play, or as",

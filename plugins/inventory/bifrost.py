@@ -92,19 +92,13 @@ from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost impor
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost import rows as bifrost
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost.fields import Row
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
-from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._versions import (
-    never_template,
-    read_text,
-    trust_as_template,
-)
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._plain import shown_plainly
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._versions import read_text
 
 if t.TYPE_CHECKING:
     from ansible.inventory.data import InventoryData
     from ansible.parsing.dataloader import DataLoader
 
-
-TEMPLATE_MARKS = ("{{", "{%", "{#", "#jinja2:")
-"""Without one of these a string is no template."""
 
 REMEDY = "Name it baremetal.yml, baremetal.yaml, baremetal.json or baremetal.csv."
 
@@ -136,20 +130,6 @@ def rows_of_yaml(text: str) -> list[Row]:
     except (yaml.YAMLError, ValueError):  # a control character, or a date that doesn't exist
         raise InvalidRequestError("It is no valid YAML.", hint="Put dates and special characters in quotes.") from None
     return files.rows_of_document(document, repeated)
-
-
-def _shown_plainly(value: t.Any, templates: t.Collection[str]) -> t.Any:
-    """Mark strings without a template as templates, which mean themselves: else ansible-inventory calls them unsafe.
-
-    Others are none, whatever the version of Ansible, but for those of the inventory source itself.
-    """
-    if isinstance(value, dict):
-        return {key: _shown_plainly(item, templates) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_shown_plainly(item, templates) for item in value]
-    if isinstance(value, str) and value not in templates:
-        return (never_template if any(mark in value for mark in TEMPLATE_MARKS) else trust_as_template)(value)
-    return value
 
 
 def _strings_in(value: t.Any) -> t.Iterator[str]:
@@ -234,7 +214,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         for group in host.groups:
             self.inventory.add_host(host.name, group=self.inventory.add_group(group))
         for key, value in host.variables.items():
-            self.inventory.set_variable(host.name, key, _shown_plainly(value, templates))
+            self.inventory.set_variable(host.name, key, shown_plainly(value, templates))
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), host.variables, host.name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), host.variables, host.name, strict=strict)

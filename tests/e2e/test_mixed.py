@@ -6,13 +6,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import shlex
 import shutil
 import typing as t
 
 import pytest
 import yaml
 
+from ansible_collections.baremetal.lifecycle.plugins.filter.network_data import network_data
 from tests.lab import ROOT, address_of
+from tests.network import INTERFACES
 from tests.newcomer import Newcomer, blocks
 
 REDFISH, IPMI = "node01", "node14"
@@ -121,3 +126,27 @@ def test_a_machine_that_boots_from_the_network_again_falls_through_to_its_disk(l
     again = lab.deploy(limit=f"{REDFISH},{IPMI}")
     assert again.code == 0, again.output
     assert again.output.rpartition("PLAY RECAP")[2].count("changed=0") == 2
+
+
+PARSER = """
+import base64, json, sys, yaml
+from cloudinit.net import network_state, netplan
+from cloudinit.sources.helpers.openstack import convert_net_json
+macs = {"52:54:00:00:00:01": "eth0", "52:54:00:00:00:02": "eth1"}
+given = json.loads(base64.b64decode(sys.argv[1]))
+state = network_state.parse_net_config_data(convert_net_json(given, known_macs=macs))
+print(json.dumps(yaml.safe_load(netplan.Renderer({})._render_content(state))["network"]))
+"""
+"""What cloud-init makes of network_data.json, as its renderer for netplan has it; nothing is changed."""
+
+
+def test_cloud_init_reads_what_the_filter_makes(lab: t.Any) -> None:
+    made = base64.b64encode(json.dumps(network_data(INTERFACES, dns=["192.0.2.53"])).encode()).decode()
+    found = json.loads(lab.ssh(f"python3 -c {shlex.quote(PARSER)} {made}", node=REDFISH))
+    bond = found["bonds"]["bond0"]
+    assert bond["interfaces"] == ["eth0", "eth1"]
+    assert bond["addresses"] == ["192.0.2.11/24", "2001:db8::11/64"]
+    assert [route["via"] for route in bond["routes"]] == ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
+    assert (bond["parameters"]["mode"], bond["mtu"]) == ("802.3ad", 9000)
+    assert found["vlans"]["bond0.100"]["addresses"] == ["203.0.113.11/24"]
+    assert found["vlans"]["bond0.100"]["link"] == "bond0"

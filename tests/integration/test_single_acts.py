@@ -142,7 +142,12 @@ def test_what_only_looks_tells_the_same_in_check_mode(site: t.Any) -> None:
     for module, told in (("bmc_info", "power_state"), ("node_info", "record")):
         tasks += [bm(module), {**bm(module, register="predicted"), "check_mode": True}]
         tasks += [
-            check(f"done.{told}", f"done.{told} == predicted.{told}", "not done.changed", "not predicted.changed")
+            check(
+                f"done.{told} is truthy",
+                f"done.{told} == predicted.{told}",
+                "not done.changed",
+                "not predicted.changed",
+            )
         ]
     run = play(site, *tasks)
     assert run.code == 0, run.output
