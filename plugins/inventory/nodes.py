@@ -79,18 +79,14 @@ cache_connection: ~/.cache/baremetal
 cache_timeout: 60
 """
 
-import dataclasses
-import os
 import typing as t
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._calls.default_store import store_url
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import BareMetalError
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.database import parse_url
-from ansible_collections.baremetal.lifecycle.plugins.module_utils._store.store import Store
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._plain import shown_plainly
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._records import records_of
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._versions import trust_as_template
 
 if t.TYPE_CHECKING:
@@ -98,9 +94,6 @@ if t.TYPE_CHECKING:
     from ansible.parsing.dataloader import DataLoader
 
 Record = dict[str, t.Any]
-
-LEFT_OUT = ("steps", "driver_internal_info", "inventory", "reservation_expired")
-"""Of a record, what is long and for bm_node_info, or true only at the moment it was read."""
 
 KEYED = {
     "state": {"key": "provision_state", "prefix": "state"},
@@ -157,15 +150,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if options["store"]:
             options["store"] = self.templar.template(options["store"])
         try:
-            url = store_url(options)
-            file = parse_url(url).database if url.startswith("sqlite") else None
-            if file and not os.path.exists(os.path.expanduser(file)):
-                raise AnsibleParserError(f"There is no store {file} yet. Enroll a node, or correct the option store.")
-            store = Store(url)
-            try:
-                return [_told(dataclasses.asdict(record)) for record in store.records()]
-            finally:
-                store.close()
+            return records_of(**options)
         except BareMetalError as exc:
             raise AnsibleParserError(f"{exc.message} {exc.hint}".rstrip()) from None
 
@@ -186,12 +171,3 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
 def _expression(of_node: str) -> str:
     return trust_as_template(f"baremetal_node.{of_node}")
-
-
-def _told(record: Record) -> Record:
-    """Return what of a record is a host variable, with what groups are made of."""
-    told = {key: value for key, value in record.items() if key not in LEFT_OUT}
-    image = str(told["instance_info"].get("image_url") or "").rpartition("/")[2]
-    told["instance_info"] = {**told["instance_info"], **({"image_name": image} if image else {})}
-    told["reserved_by"] = (told["reservation"] or "").partition("@")[2].partition(" ")[0] or None
-    return told
