@@ -4,6 +4,7 @@
     nox -s deploy              what README says, with the artifact; each core
     nox -s "units(2.16)"       the unit tests on one of them
     nox -s "sanity(2.18)"      ansible-test sanity
+    nox -s eda                 the event source and rulebook, with ansible-rulebook and Java
     nox -s galaxy              what Galaxy and the documentation of Ansible say to the artifact
 
 A Python that is not on this machine is an error, unless nox is told otherwise (``--no-error-on-missing-interpreters``).
@@ -16,6 +17,7 @@ A Python that is not on this machine is an error, unless nox is told otherwise (
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -75,6 +77,17 @@ def sanity(session: nox.Session, core: str) -> None:
     """Run ansible-test sanity."""
     install(session, core)
     session.run("tests/sanity/run.sh", *session.posargs, env={"PYTHON": f"{session.bin}/python"}, external=True)
+
+
+@nox.session(python="3.12")
+def eda(session: nox.Session) -> None:
+    """Run the event source and the rulebook with ansible-rulebook, at BMCs on loopback."""
+    if not shutil.which("java"):
+        session.error("ansible-rulebook needs Java: apt-get install openjdk-17-jre-headless")
+    more = ("ansible-rulebook>=1.2", "pytest>=8")
+    environment = install(session, list(CORES)[-2], *more)
+    environment["PYTHONPATH"] = "."
+    session.run("pytest", "-q", "--noconftest", "tests/eda", env=environment)
 
 
 @nox.session(python="3.12")
