@@ -56,16 +56,6 @@ options:
     default: 300
 """
 
-EXAMPLES = r"""
-- name: What happens in the rack
-  hosts: all
-  sources:
-    - baremetal.lifecycle.redfish:
-        bmcs:
-          - {name: node01, address: "https://192.0.2.10", username: events, password: "{{ bmc_password }}"}
-        listener: {host: 0.0.0.0, port: 5000, url: "https://192.0.2.1:5000", certfile: tls.crt, keyfile: tls.key}
-"""
-
 LOG = logging.getLogger(__name__)
 
 KINDS = {
@@ -123,17 +113,16 @@ class Source:
         """Hand an event on."""
         await self._queue.put({"redfish": {"bmc": bmc.name, **event}})
 
-    async def tell_all(self, bmc: Bmc, body: str) -> int:
-        """Hand on what a BMC has sent: an Event resource (DSP0266, 12.1); return how many there were."""
+    async def tell_all(self, bmc: Bmc, body: str) -> None:
+        """Hand on what a BMC has sent: an Event resource (DSP0266, 12.1)."""
         try:
             records = json.loads(body)["Events"]
             events = [self._event(record) for record in records]
         except (ValueError, KeyError, TypeError, AttributeError):
             LOG.warning("%s: what was sent is no event", bmc.name)
-            return 0
+            return
         for event in events:
             await self.tell(bmc, **event)
-        return len(events)
 
     def _event(self, record: dict[str, t.Any]) -> dict[str, t.Any]:
         origin = record.get("OriginOfCondition")
@@ -161,12 +150,10 @@ class Source:
 
 
 async def _addresses_of(bmc: Bmc) -> set[str]:
-    host = urlsplit(bmc.address).hostname or ""
-    loop = asyncio.get_running_loop()
-    try:
+    with contextlib.suppress(OSError):
+        host, loop = urlsplit(bmc.address).hostname, asyncio.get_running_loop()
         return {found[4][0] for found in await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except OSError:
-        return set()
+    return set()
 
 
 class Conversation:
@@ -259,8 +246,7 @@ class Conversation:
     async def _ask(self, method: str, uri: str, body: t.Any = None) -> dict[str, t.Any]:
         async with self._session.request(method, self._url(uri), json=body, allow_redirects=False) as answer:
             self._check(answer, method, uri)
-            text = await answer.text()
-            found = json.loads(text) if text.strip() else {}
+            found = json.loads((await answer.text()).strip() or "{}")
             location = answer.headers.get("Location")
             return {**found, **({"@odata.id": urlsplit(location).path} if method == "POST" and location else {})}
 
