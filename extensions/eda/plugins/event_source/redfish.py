@@ -67,8 +67,7 @@ KINDS = {
     "test": r"ResourceEvent\..*\.?TestMessage$",
 }
 """What a MessageId means: DMTF's registries ResourceEvent and StorageDevice (DSP2065), HPE's iLOEvents."""
-LARGEST = 2**20
-"""Bytes of what a BMC may send at once."""
+LARGEST = 2**20  # bytes that a BMC may send at once
 LONGEST_PAUSE = 60.0
 
 
@@ -84,7 +83,6 @@ class Bmc:
     path: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     def authorization(self) -> str:
-        """Return what it is asked with."""
         return f"Basic {base64.b64encode(f'{self.username}:{self.password}'.encode()).decode()}"
 
     def context(self) -> ssl.SSLContext | bool:
@@ -110,7 +108,6 @@ class Source:
         self.renew = float(args.get("renew", 300))
 
     async def tell(self, bmc: Bmc, **event: t.Any) -> None:
-        """Hand an event on."""
         await self._queue.put({"redfish": {"bmc": bmc.name, **event}})
 
     async def tell_all(self, bmc: Bmc, body: str) -> None:
@@ -188,7 +185,6 @@ class Conversation:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def end(self) -> None:
-        """Remove what was left at the BMC."""
         if self._subscription:
             with contextlib.suppress(aiohttp.ClientError, OSError, asyncio.TimeoutError, RefusedError):
                 await self._ask("DELETE", self._subscription)
