@@ -10,7 +10,7 @@ NODE ?= node01
 NODES ?= $(NODE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test cores changelog bmcs bench chaos e2e-full e2e-life clean
+.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test cores changelog docs bmcs bench chaos e2e-full e2e-life clean
 
 deploy: lab-up
 	ansible-playbook playbooks/deploy.yml -i inventory/lab -l $(NODE)
@@ -83,6 +83,11 @@ e2e-full:
 e2e-life:
 	@lab/setup.sh test
 	@tests/run.sh life
+
+# The documentation site, in .cache/site/html; a warning is an error.
+docs:
+	@lab/setup.sh docs
+	@PATH=$(CURDIR)/.cache/docs/bin:$$PATH docs/site/build.sh
 
 clean: lab-down
 	rm -rf .cache .collections .venv dist

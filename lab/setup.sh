@@ -3,17 +3,20 @@
 # Make a checkout ready to use: Debian packages, virtual environment, collection in place.
 #
 #   lab/setup.sh [run|lab|test]      default: lab
+#   lab/setup.sh docs                what builds the documentation site, in an environment of its own: .cache/docs
 #
 # Installs only what is missing; when nothing is, it takes a fraction of a second.
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 profile=${1:-lab}
+venv=.venv
 
 case $profile in
     run) requirements="requirements.txt" ;;
     lab) requirements="requirements-lab.txt" ;;
     test) requirements="requirements-dev.txt" ;;
-    *) echo "usage: $0 [run|lab|test]" >&2; exit 2 ;;
+    docs) requirements="requirements-docs.txt"; venv=.cache/docs ;;
+    *) echo "usage: $0 [run|lab|test|docs]" >&2; exit 2 ;;
 esac
 
 say() { echo "setup: $*"; }
@@ -76,15 +79,15 @@ if sys.version_info >= (3, 11): print("%d.%03d" % sys.version_info[:2], sys.exec
 
 make_environment() {
     local python
-    if ! .venv/bin/python -c '' 2> /dev/null; then
+    if ! "$venv/bin/python" -c '' 2> /dev/null; then
         python=$(find_python)
         [ -n "$python" ] || { say "no Python from 3.11 on with venv was found" >&2; exit 1; }
         say "virtual environment with $("$python" --version)"
-        rm -rf .venv
-        "$python" -m venv .venv
+        rm -rf "$venv"
+        "$python" -m venv "$venv"
     fi
     say "installing $requirements"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
 }
 
 missing=$(missing_packages)
@@ -94,9 +97,9 @@ if [ -n "$missing" ]; then
 fi
 
 # The stamp lies in the environment: remove that and all is made anew.
-stamp=.venv/.requirements-$profile
+stamp=$venv/.requirements-$profile
 digest=$(cat requirements*.txt | sha256sum)
-if [ "$(cat "$stamp" 2> /dev/null)" != "$digest" ] || [ ! -x .venv/bin/python ]; then
+if [ "$(cat "$stamp" 2> /dev/null)" != "$digest" ] || [ ! -x "$venv/bin/python" ]; then
     make_environment
     echo "$digest" > "$stamp"
 fi
