@@ -106,7 +106,7 @@ def _defaults() -> dict[str, t.Any]:
 
 def _default(name: str, description: str, needed: bool) -> tuple[str, str]:
     """Return the cell of a variable's default, and its description without what tells a default."""
-    text, dummy, told = description.partition("; default ")
+    text, dummy, told = description.replace("<", r"\<").partition("; default ")  # Markdown takes <or> for HTML
     if needed:
         return "required", text
     value = _defaults().get(name, "" if told else None)

@@ -90,6 +90,11 @@ def anchors(page: Path) -> set[str]:
     return {f"{slug}-{number}" if number else slug for slug, number in zip(slugs, earlier)}
 
 
+def html(page: Path) -> list[str]:
+    """Return the HTML within a page's text: mostly words in angle brackets, of which a browser shows nothing."""
+    return [token.content for token in _tokens(page) if token.type == "html_inline"]
+
+
 def blocks(page: Path) -> list[Block]:
     """Return a page's fenced blocks, in order."""
     found, is_played = [], False

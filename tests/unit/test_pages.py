@@ -31,6 +31,7 @@ Json = dict[str, t.Any]
 
 KINDS = {"modules": "*.py", "callback": "*.py", "inventory": "*.py", "filter": "*.py"}
 NAMES = {path.stem for kind, pattern in KINDS.items() for path in (ROOT / "plugins" / kind).glob(pattern)}
+EVENTS = {path.stem for path in (ROOT / "extensions" / "eda").rglob("*.*") if path.suffix in (".py", ".yml")}
 PLAYBOOKS = {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
 ROLES = {path.name for path in (ROOT / "roles").iterdir()}
 BOOT_SERVER = set(
@@ -89,7 +90,7 @@ def test_what_is_said_of_this_collection_names_its_test() -> None:
 @of_all
 def test_names_of_the_collection_are_there(page: Path) -> None:
     named = re.findall(r"\bbaremetal\.lifecycle\.([a-z_]+)", page.read_text())
-    assert set(named) <= NAMES | PLAYBOOKS | ROLES
+    assert set(named) <= NAMES | PLAYBOOKS | ROLES | EVENTS
 
 
 def options_of(playbook: str) -> set[str]:
@@ -131,6 +132,11 @@ def test_commands_name_what_there_is(page: Path) -> None:
 @pytest.mark.parametrize("page", pages.GUIDES, ids=pages.name_of)
 def test_commands_of_guides_are_for_who_has_installed_the_collection(page: Path) -> None:
     assert [line for line in pages.commands(page) if "playbooks/" in line] == []
+
+
+@of_all
+def test_words_in_angle_brackets_are_shown(page: Path) -> None:
+    assert pages.html(page) == []
 
 
 @of_all
