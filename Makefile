@@ -10,7 +10,7 @@ NODE ?= node01
 NODES ?= $(NODE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test cores changelog docs bmcs bench chaos e2e-full e2e-life clean
+.PHONY: deploy setup ramdisk image lab-up lab-down lab-status login check test cores changelog docs screens bmcs bench chaos e2e-full e2e-life clean
 
 deploy: lab-up
 	ansible-playbook playbooks/deploy.yml -i inventory/lab -l $(NODE)
@@ -88,6 +88,12 @@ e2e-life:
 docs:
 	@lab/setup.sh docs
 	@PATH=$(CURDIR)/.cache/docs/bin:$$PATH docs/site/build.sh
+# The report of a run in a browser, of one node and of five hundred, in about ten minutes; writes docs/screens.
+screens:
+	@lab/setup.sh test
+	@command -v chromium > /dev/null || apt-get -qq -y --no-install-recommends install chromium
+	@pip install -q -r tests/browser/requirements.txt
+	@pytest -v tests/browser
 
 clean: lab-down
 	rm -rf .cache .collections .venv dist

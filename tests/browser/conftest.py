@@ -80,7 +80,7 @@ def one(reports: t.Callable[..., Reports]) -> Path:
 
 @pytest.fixture(scope="session")
 def many(reports: t.Callable[..., Reports]) -> Path:
-    """Five hundred nodes, which were deployed before; of them thirty fail, for four reasons."""
+    """Five hundred nodes, which were deployed before; of them thirty fail, each for one of four reasons."""
     ground = reports("many", bm_deploy_interface="noop")
     for playbook in ("deploy.yml", "undeploy.yml"):
         ground.play(playbook, "-f", "10", nodes=MANY)

@@ -142,9 +142,8 @@ def marks_of(seconds: float) -> list[tuple[str, float]]:
     """Return the marks of a time axis, each with its place in percent."""
     step = next((step for step in STEPS if seconds / step <= MARKS), seconds / MARKS or 1.0)
     count = int(seconds / step + 1e-9)
-    return [
-        (seconds_of(number * step) if number else "0", _percent(number * step, seconds)) for number in range(count + 1)
-    ]
+    places = [(number * step, _percent(number * step, seconds)) for number in range(count + 1)]
+    return [(seconds_of(at).removesuffix(" 0 s") if at else "0", place) for at, place in places if place <= LAST_MARK]
 
 
 def overview_of(report: RunReport) -> list[tuple[str, str]]:
