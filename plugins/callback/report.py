@@ -26,7 +26,7 @@ options:
   path:
     description:
       - The folder for the files. It is made if it is missing. A relative one is below the folder in which the run
-        starts.
+        starts, or below that of C(ansible.cfg) where it is set there.
       - The files are named after the playbook, the time in UTC and the process, as in
         C(deploy-20260301-093000-4711.html).
     type: path

@@ -40,6 +40,9 @@ LAST_MARK = 94.0
 AT_A_GLANCE = 20
 """From how many nodes on all of them are shown in one picture, too."""
 
+REASONS = 5
+"""How many causes of failures are shown before one asks for more."""
+
 NOTABLE = 0.1, 1.0
 """How much a work must differ from earlier ones to be pointed out: a part of it, and seconds."""
 
@@ -78,6 +81,7 @@ def html_of(report: RunReport, core: str) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         title=title_of(report),
         outcomes=OUTCOMES,
+        reasons=REASONS,
         figures=figures_of(report),
         legend=legend_of(report),
         overview=overview_of(report),
@@ -123,7 +127,7 @@ def figures_of(report: RunReport) -> list[tuple[str, str, str]]:
         ("BMC requests", sum(node.requests for node in nodes)),
         ("Power-ons", sum(node.power_ons for node in nodes)),
     ):
-        found.append((what, f"{number:,}", f"{number / len(nodes):.1f} a node" if many else "in this run"))
+        found.append((what, f"{number:,}", f"{_rate(number / len(nodes))} a node" if many else "in this run"))
     return found
 
 
@@ -151,7 +155,7 @@ def overview_of(report: RunReport) -> list[tuple[str, str]]:
     found: dict[str, list[str]] = {}
     for number, node in enumerate(report.nodes if len(report.nodes) >= AT_A_GLANCE else []):
         for bar in bars_of(node, report.began, report.ended):
-            length = max(bar.width * 10, 3.0)
+            length = max(bar.width * 10, 4.0)
             found.setdefault(bar.kind, []).append(f"M{bar.left * 10:.4g} {number + 0.5}h{length:.4g}")
             if bar.failed:
                 found.setdefault("bad", []).append(f"M{bar.left * 10 + length - 2:.4g} {number + 0.5}h6")
@@ -209,6 +213,10 @@ def change_of(change: float) -> str:
     """Return how much more it is, in percent, with a sign."""
     percent = round(change * 100)
     return f"{percent:+d} %".replace("-", "\u2212") if percent else "\u00b1 0 %"
+
+
+def _rate(number: float) -> str:
+    return f"{number:.1f}" if number >= 0.05 or not number else "less than 0.1"
 
 
 def _percent(part: float, whole: float) -> float:
