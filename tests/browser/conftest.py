@@ -93,7 +93,7 @@ def break_some(site: Site) -> dict[str, dict[str, t.Any]]:
         site.script(f"r07u{unit:02}", password="changed")
     for name in ("r11u03", "r15u18", "r19u07"):
         fault = {
-            "operation": "set_power_state",
+            "operation": "get_power_state",
             "error": "BMCResponseError",
             "message": f"{HOSTILE} is no power state.",
         }

@@ -145,7 +145,7 @@ def tells_each_failure(mixed: Report) -> None:
     assert "Its console said" in said
     assert mixed.tree.findall(".//tbody//figure/pre")[0].text.endswith("Kernel panic")
     assert "What to do: Look at the machine's console" in said
-    assert "CallBackTimeoutError in the task “Go on with the work”" in said
+    assert "CallBackTimeoutError in the task \u201cGo on with the work\u201d" in said
     failed = {name for name, case in mixed.cases.items() if case.find("failure") is not None}
     assert failed == {"quiet", "loud", "faulty", "silent", *NAMES}
     failure = mixed.cases["silent"].find("failure")

@@ -154,11 +154,11 @@ def overview_of(report: RunReport) -> list[tuple[str, str]]:
     """Return all nodes in one picture: by kind of phase the path of an SVG, 1000 wide, a line for each node."""
     found: dict[str, list[str]] = {}
     for number, node in enumerate(report.nodes if len(report.nodes) >= AT_A_GLANCE else []):
-        for bar in bars_of(node, report.began, report.ended):
-            length = max(bar.width * 10, 4.0)
-            found.setdefault(bar.kind, []).append(f"M{bar.left * 10:.4g} {number + 0.5}h{length:.4g}")
-            if bar.failed:
-                found.setdefault("bad", []).append(f"M{bar.left * 10 + length - 2:.4g} {number + 0.5}h6")
+        for one in bars_of(node, report.began, report.ended):
+            length = max(one.width * 10, 4.0)
+            found.setdefault(one.kind, []).append(f"M{one.left * 10:.4g} {number + 0.5}h{length:.4g}")
+            if one.failed:
+                found.setdefault("bad", []).append(f"M{one.left * 10 + length - 2:.4g} {number + 0.5}h6")
     return [(kind, "".join(parts)) for kind, parts in sorted(found.items(), key=lambda item: item[0] == "bad")]
 
 
