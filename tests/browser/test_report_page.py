@@ -79,7 +79,9 @@ def test_no_width_breaks_it(browser: Browser, report: tuple[str, Path], width: i
 def test_what_is_hostile_stays_text(browser: Browser, many: Path) -> None:
     with opened(browser, many) as page:
         assert page.title().startswith("30 of 500 nodes have failed")
-        assert "<script>document.title='taken'</script> is no power state" in page.inner_text("#failures ~ article")
+        assert "<script>document.title='taken'</script> is no power state" in page.inner_text(
+            "section[aria-labelledby=failures]"
+        )
 
 
 def test_the_keyboard_is_enough(browser: Browser, many: Path) -> None:

@@ -121,7 +121,7 @@ def figures_of(report: RunReport) -> list[tuple[str, str, str]]:
             ("A node, the median", seconds_of(statistics.median(worked)), f"the slowest {seconds_of(max(worked))}")
         )
     if changes:
-        what = f"{len(changes):,} nodes, the median" if many else f"{seconds_of(nodes[0].usual or 0)}, the median"
+        what = f"{len(changes):,} nodes, the median" if many else f"the median is {seconds_of(nodes[0].usual or 0)}"
         found.append(("Against earlier", change_of(statistics.median(changes)), what))
     for what, number in (
         ("BMC requests", sum(node.requests for node in nodes)),
