@@ -27,7 +27,7 @@ class InsertedMedia(BootInterface):
             raise InvalidRequestError(
                 f"bm_ramdisk.ssh_key is {f'not a file: {key}' if key else 'missing'}.",
                 node=self.node.name,
-                hint="Make media and key with playbooks/boot_media.yml, and put the media into the machine.",
+                hint="Make media and key with baremetal.lifecycle.boot_media, and put the media into the machine.",
             )
 
     def check_bmc(self) -> None:

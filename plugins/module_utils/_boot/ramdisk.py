@@ -31,7 +31,7 @@ def check_files(node: Node, names: t.Iterable[str], *, published: bool = True) -
         raise InvalidRequestError(
             f"For the deploy ramdisk is missing: {', '.join(missing)}.",
             node=node.name,
-            hint="Build one with playbooks/build_ramdisk.yml, serve its root file system over HTTP, and name all.",
+            hint="Build one with baremetal.lifecycle.build_ramdisk, serve its root file system over HTTP; name all.",
         )
     for key in names:
         read_file(node, key)
@@ -48,7 +48,7 @@ def read_file(node: Node, key: str) -> bytes:
         return path.read_bytes()
     except OSError as exc:
         raise InvalidRequestError(
-            f"bm_ramdisk.{key} can't be read: {exc}.", node=node.name, hint="Run playbooks/build_ramdisk.yml."
+            f"bm_ramdisk.{key} can't be read: {exc}.", node=node.name, hint="Run baremetal.lifecycle.build_ramdisk."
         ) from exc
 
 

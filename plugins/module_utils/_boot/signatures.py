@@ -31,5 +31,5 @@ def check_signed(node: Node) -> None:
                 f" {'a program that is not signed' if signed else 'no EFI program'}.",
                 node=node.name,
                 hint="Set bm_ramdisk.esp to the esp-signed.img, and bm_ramdisk.kernel to the kernel, that"
-                " playbooks/build_ramdisk.yml makes; or bm_secure_boot: false.",
+                " baremetal.lifecycle.build_ramdisk makes; or bm_secure_boot: false.",
             )

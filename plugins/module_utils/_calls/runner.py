@@ -136,7 +136,8 @@ def explain(args: Params, message: str) -> Result:
     """Return the failed result for options that Ansible has refused: in terms of the host variable, if there is one."""
     name = str(args.get("name") or "")
     try:
-        contract.check({f"bm_{key}": value for key, value in args.items()}, node=name, only_known=True)
+        given, names = {f"bm_{key}": value for key, value in args.items()}, args.get("variables") or ()
+        contract.check(given, node=name, only_known=True, names=names)
     except BareMetalError as exc:
         return exc.to_result()
     return InvalidRequestError(message, node=name, hint="See ansible-doc of the module.").to_result()

@@ -135,9 +135,9 @@ class Node:
         """
         name = params["name"]
         check_name(name)
-        contract.check_names(params.get("variables") or [], node=name)
         known = HOST_VARIABLES["properties"]
-        contract.check({f"bm_{key}": _given(value) for key, value in params.items() if f"bm_{key}" in known}, node=name)
+        given = {f"bm_{key}": _given(value) for key, value in params.items() if f"bm_{key}" in known}
+        contract.check(given, node=name, names=params.get("variables") or ())
         bmc = BMC(**_given(params["bmc"]))
         image = params.get("image")
         for variable, path in (

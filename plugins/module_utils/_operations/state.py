@@ -200,7 +200,7 @@ def _ask(request: Request, record: NodeRecord, event: str) -> str | None:
     if reservation.is_holder_alive(record) is None:
         request.report(
             f"{event} is asked of {record.reservation}, which can't be seen from here: if it is dead, nobody answers."
-            " playbooks/release.yml lets the node go."
+            " baremetal.lifecycle.release lets the node go."
         )
     if record.requested == event:
         return None
@@ -230,7 +230,7 @@ def _remove(request: Request) -> bool:
         raise InvalidRequestError(
             f"Node {node.name} is allocated to {record.allocation}, which forbids '{REMOVE.name}'.",
             node=node.name,
-            hint=f"Give it back with playbooks/deallocate.yml -e allocation={record.allocation}.",
+            hint=f"Give it back with baremetal.lifecycle.deallocate -e allocation={record.allocation}.",
         )
     _check_lock(request, record)
     if not request.check_mode:

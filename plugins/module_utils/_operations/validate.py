@@ -11,7 +11,7 @@ import typing as t
 from .._boot.registry import boot_interface
 from .._calls.request import Request, Result, state_of
 from .._contract.argspec import NODE_SPEC, WORK_SPEC
-from .._errors import BareMetalError, BMCAuthenticationError, BMCConnectionError
+from .._errors import BareMetalError, BMCAuthenticationError, BMCConnectionError, InvalidRequestError
 from .._image import hints, image
 from .._states.verbs import VERBS, Verb
 from .._store.record import NodeRecord
@@ -31,7 +31,7 @@ def run(request: Request) -> Result:
 
     ``clean_first``: whether a deployment has to make the node available, with automated cleaning, before it starts.
 
-    :raises BareMetalError: the first cause, where any verdict is no.
+    :raises BareMetalError: the first cause, where any verdict is no; of mistakes in the inventory, all.
     """
     record = request.store.get(request.node.name)
     verb = VERBS[request.params["verb"]]
@@ -57,13 +57,23 @@ def run(request: Request) -> Result:
             verdicts[name] = {"result": False, "reason": exc.message}
             causes.append(exc)
     if causes:
-        raise causes[0]
+        raise _with_the_others(causes)
     request.driver.goes_on = True
     return {
         **state_of(record),
         "interfaces": verdicts,
         "clean_first": cleans_first(verb, request.node, record),
     }
+
+
+def _with_the_others(causes: t.Sequence[BareMetalError]) -> BareMetalError:
+    """Return the first cause; where it is a mistake in the inventory, its hint tells the others of that kind, too."""
+    first, told = causes[0], {causes[0].message}
+    for other in causes[1:] if isinstance(first, InvalidRequestError) else ():
+        if isinstance(other, InvalidRequestError) and other.message not in told:
+            told.add(other.message)
+            first.hint = f"{first.hint} Also: {other.message} {other.hint}".strip()
+    return first
 
 
 def _check_node(request: Request, verb: Verb, record: NodeRecord | None) -> None:

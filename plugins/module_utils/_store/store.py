@@ -98,7 +98,7 @@ class Store(Reservations):
                 f"Node {name} has the BMC of node {other}: {bmc}.",
                 node=name,
                 hint="Correct bm_bmc.address or bm_bmc.system_id of one of them. If it is the same machine under a new"
-                f" name, let the old one go: playbooks/release.yml -l {name} -e release_node={other}.",
+                f" name, let the old one go: baremetal.lifecycle.release -l {name} -e release_node={other}.",
             )
 
     def claim_bmc(self, record: NodeRecord, bmc: str | None, owner: str, *entries: HistoryEntry) -> None:

@@ -36,7 +36,7 @@ def check_lock(record: NodeRecord, owner: str) -> None:
         f" for '{record.reservation_purpose}'.",
         node=record.name,
         hint="Wait for that run; if it is dead, the reservation ends by itself, on its own controller at once."
-        " If you know that it is dead, playbooks/release.yml lets the node go.",
+        " If you know that it is dead, baremetal.lifecycle.release lets the node go.",
     )
 
 

@@ -140,3 +140,33 @@ def test_addresses_without_credentials_are_fine(address: str) -> None:
 
 def test_unset_variables_are_fine() -> None:
     contract.check({"bm_bmc": BMC, "bm_image": None, "bm_rebuild": False}, node="node01")
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    wrong = {
+        "bm_bmc": {**BMC, "pasword": "s3cret", "timout": 3},
+        "bm_imgae": {},
+        "bm_boot_mode": "legacy",
+        "bm_image": {"checksum": "none"},
+        "bm_root_device": {"serial": 12},
+    }
+    with pytest.raises(InvalidRequestError) as told:
+        contract.check(wrong, node="node01", names=["bm_ramdsik", "bm_image", "other"])
+    for part in (
+        "bm_imgae does not exist. Did you mean bm_image?",
+        "bm_ramdsik does not exist. Did you mean bm_ramdisk?",
+        "bm_bmc.pasword does not exist. Did you mean password?",
+        "bm_bmc.timout does not exist. Did you mean timeout?",
+        "bm_boot_mode must be one of uefi, bios",
+        "bm_image.url is missing.",
+        "bm_image.checksum must be",
+        "bm_root_device.serial must be of type string",
+    ):
+        assert told.value.message.count(part) == 1, told.value.message
+    assert "s3cret" not in told.value.message
+    assert told.value.hint == "Correct the host variables; nothing was touched."
+
+
+def test_of_very_many_mistakes_ten_are_told() -> None:
+    with pytest.raises(InvalidRequestError, match=r"bm_x09 does not exist.*And 2 more\.$"):
+        contract.check_names([f"bm_x{number:02}" for number in range(12)], node="node01")
