@@ -12,7 +12,7 @@ type: stdout
 short_description: A line for each node with what is done to it, and a table at the end
 description:
   - Shows of the collection's own tasks what changes, by node; of others what Ansible's default output shows of changes
-    and failures. What is skipped, included or only looked at is not shown.
+    and failures. What is skipped, included or only looked at is not shown, but what M(ansible.builtin.debug) says is.
   - That a node has failed is told at once, in a line; its cause and remedy once, below the table at the end.
   - On a terminal, and with the Python library C(rich), there is a live view below the lines, a row for each node that
     is worked on, and how many are done. Without a terminal, as in AWX and CI, there are plain lines alone.
@@ -91,7 +91,12 @@ class CallbackModule(Default):
         """Show what has changed."""
         told = outcome_of(result)
         node = self._summary.add(told, failed=False)
-        if node is None or not self._is_ours(told.task):
+        is_quiet = self._display.verbosity == 0
+        if is_quiet and action_of(told.task) == "debug" and "msg" in told.result:
+            self._say(told)
+        elif is_quiet and action_of(told.task).startswith(("include_", "import_")):
+            pass
+        elif node is None or not self._is_ours(told.task):
             super().v2_runner_on_ok(result)
         elif told.result.get("transitions"):
             self._tell(node, " -> ".join(_states(told.result["transitions"])), C.COLOR_CHANGED)
@@ -129,6 +134,14 @@ class CallbackModule(Default):
 
     def _is_ours(self, task: t.Any) -> bool:
         return action_of(task) in WORK or str(task.get_name()).startswith(ROLE)
+
+    def _say(self, told: t.Any) -> None:
+        """Show what a task wants to be shown, as it is: a table is one."""
+        said = told.result["msg"]
+        lines = [str(line) for line in (said if isinstance(said, list) else str(said).splitlines())]
+        named = [f"{told.host.name}: {line}" for line in lines] if len(lines) == 1 else [f"{told.host.name}:", *lines]
+        for line in lines if told.task.run_once else named:
+            self._display.display(line)
 
     def _tell(self, node: NodeSummary, text: str, color: str) -> None:
         self._display.display(f"{node.name}: {text}", color=color)

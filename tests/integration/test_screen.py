@@ -79,15 +79,19 @@ def test_progress_tells_a_failure_once_with_its_remedy(site: t.Any, progress: No
     assert "node01: failed: " in run.output
 
 
-def test_progress_shows_a_step_of_the_user_as_ansible_does(site: t.Any, progress: None) -> None:
+def test_progress_shows_what_a_step_of_the_user_says_and_its_failure_as_ansible_does(
+    site: t.Any, progress: None
+) -> None:
     step = site.folder / "mine.yml"
     step.write_text(
-        "- name: Tell\n  ansible.builtin.debug:\n    msg: quiet\n"
+        "- name: Tell\n  ansible.builtin.debug:\n    msg: aloud\n"
+        "- name: Look\n  ansible.builtin.command: echo quiet\n  changed_when: false\n"
         "- name: Break\n  ansible.builtin.fail:\n    msg: it is broken\n"
     )
     site.make_disk()
     run = site.deploy(bm_deploy_steps=[{"step": "mine", "tasks": str(step), "priority": 50}])
     assert run.code == 2
+    assert "node01: aloud" in lines_of(run)
     assert "quiet" not in run.output
     assert run.output.count("it is broken") >= 1
     row = TABLE.match(next(line for line in lines_of(run) if line.startswith("node01  ")))
@@ -105,3 +109,14 @@ def test_progress_is_live_on_a_terminal(site: t.Any, progress: None, monkeypatch
     assert "0 of 1 done" in text, text
     assert re.search(r"node01  \d+ s  .*wait call-back", text), "what is told of a node is in its row"
     assert text.rstrip().splitlines()[-1].split()[:2] == ["node01", "active"]
+
+
+def test_progress_shows_what_a_task_wants_to_be_shown(site: t.Any, progress: None) -> None:
+    status = site.play("status.yml")
+    assert status.code == 0, status.output
+    assert [line.split()[:2] for line in lines_of(status)[1:3]] == [["NODE", "STATE"], ["node01", "unknown"]]
+    doctor = site.play("bmc_doctor.yml")
+    assert doctor.code == 0, doctor.output
+    assert "TASK" not in doctor.output
+    assert "node01:" in lines_of(doctor)
+    assert any("boot device" in line for line in lines_of(doctor)), doctor.output

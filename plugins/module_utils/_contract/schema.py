@@ -202,7 +202,9 @@ HOST_VARIABLES: Schema = {
     "title": "Host variables of baremetal.lifecycle",
     "type": "object",
     "properties": {
-        "bm_driver": _string("Default from the scheme of bm_bmc.address", enum=["redfish", "ipmi", "fake"]),
+        "bm_driver": _string(
+            "How to talk to the BMC; default from the scheme of bm_bmc.address", enum=["redfish", "ipmi", "fake"]
+        ),
         "bm_bmc": BMC,
         "bm_boot_interface": _string(
             "How the ramdisk gets to the node", enum=["virtual_media", "ipxe", "http", "inserted_media"]
@@ -229,7 +231,7 @@ HOST_VARIABLES: Schema = {
         "bm_capabilities": {"type": "object", "description": "Capabilities, for step templates"},
         "bm_traits": _strings("Traits, for step templates and allocation"),
         "bm_resource_class": _string("Resource class, for allocation"),
-        "bm_store": _string("SQLAlchemy URL of the state store", minLength=1),
+        "bm_store": _string("SQLAlchemy URL of the state store; default is store.db in bm_state_dir", minLength=1),
         "bm_state_dir": _string("Folder on the controller for keys and config drives", minLength=1),
         "bm_reservation_timeout": _seconds("How long a reservation outlives its run, where the run can't be seen"),
         "bm_automated_clean": _boolean("Clean a node on its way to available"),
@@ -260,7 +262,7 @@ HOST_VARIABLES: Schema = {
                 "skip": _strings("These are never erased"),
                 "guard": _boolean("Keep disks with a cluster file system (VMFS, GPFS, GFS2, OCFS2); default true"),
                 "method": _string(
-                    "How; auto takes the best that the disk can do",
+                    "How: auto takes the best that the disk can do; default auto",
                     enum=["auto", "nvme_sanitize", "nvme_format", "ata_secure_erase", "blkdiscard", "overwrite"],
                 ),
             },
