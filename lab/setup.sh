@@ -21,10 +21,12 @@ esac
 
 say() { echo "setup: $*"; }
 
-# bindep's format: NAME [SELECTORS]. Only the two kinds of selectors in our file are understood.
+# bindep's format: NAME [SELECTORS]. Only the two kinds of selectors in our file are understood; what is only for
+# another platform than Debian is left out.
 wanted_packages() {
     while read -r name selectors; do
         case $name in '' | '#'*) continue ;; esac
+        case $selectors in *platform:rpm*) continue ;; esac
         selectors=$(tr -d '[]' <<< "$selectors" | sed 's/platform:[a-z]*//')
         case " ${selectors:-} " in
             *" $profile "*) echo "$name" ;;
