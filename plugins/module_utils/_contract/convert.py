@@ -1,4 +1,4 @@
-"""Text that stands for a boolean or a number: surveys, ``-e`` and INI inventories have nothing else.
+"""Text that stands for a boolean, a number, an object or a list: surveys, ``-e`` and INI inventories have nothing else.
 
 Only where the contract (a JSON Schema) means no text; what can't be converted stays, and is told of by the check.
 """
@@ -9,6 +9,7 @@ Only where the contract (a JSON Schema) means no text; what can't be converted s
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 
@@ -17,6 +18,9 @@ NUMBERS = {
     "number": (re.compile(r"[+-]?[0-9]+(\.[0-9]+)?"), float),
 }
 """How they are written; what Python also takes for one, nan and 1_000, is none."""
+
+OF_JSON = {"object": dict, "array": list}
+"""What is written as JSON; a list of names may also be written with commas, which Ansible reads."""
 
 Schema = t.Mapping[str, t.Any]
 
@@ -32,14 +36,14 @@ WORDS = frozenset({"true", "yes", "on", "false", "no", "off"})
 
 def convert(value: t.Any, schema: Schema) -> t.Any:
     """Return a value of a host variable as its schema means it."""
+    if isinstance(value, str):
+        value = _of_text(value.strip(), value, _kinds(schema))
     if isinstance(value, dict):
         known, others = schema.get("properties", {}), schema.get("additionalProperties")
         below = others if isinstance(others, dict) else {}
         return {key: convert(item, known.get(key, below)) for key, item in value.items()}
     if isinstance(value, list):
         return [convert(item, schema.get("items", {})) for item in value]
-    if isinstance(value, str):
-        return _of_text(value.strip(), value, _kinds(schema))
     return value
 
 
@@ -56,4 +60,15 @@ def _of_text(text: str, value: str, kinds: frozenset[str]) -> t.Any:
     for kind, (written, make) in NUMBERS.items():
         if kinds == {kind} and written.fullmatch(text):
             return make(text)
+    for kind, wanted in OF_JSON.items():
+        if kinds == {kind} and text[:1] in ("{", "["):
+            return _of_json(text, value, wanted)
     return value
+
+
+def _of_json(text: str, value: str, wanted: type) -> t.Any:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return value
+    return found if isinstance(found, wanted) else value
