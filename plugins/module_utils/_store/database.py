@@ -142,7 +142,14 @@ class Database:
             parsed = parse_url(url)
             with self._translated():
                 return (_sqlite_engine if parsed.drivername == "sqlite" else _server_engine)(parsed)
-        except (ArgumentError, ImportError) as exc:
+        except ImportError as exc:
+            raise StoreError(
+                f"The store '{self._name}' needs a Python library that can't be imported: {str(exc).splitlines()[0]}.",
+                hint="Install what its URL names into the Python that runs Ansible: for postgresql+psycopg that is"
+                " psycopg[binary]. An image for AWX has it from the collection's meta/execution-environment.yml.",
+                retryable=False,
+            ) from exc
+        except ArgumentError as exc:
             raise StoreError(
                 f"The store '{self._name}' can't be used: {exc}.",
                 hint="Set bm_store to an SQLAlchemy URL such as sqlite:////var/lib/baremetal/store.db.",

@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import sqlite3
+import sys
 import time
 import typing as t
 from pathlib import Path
@@ -360,6 +361,14 @@ def test_many_runs_may_make_the_database_at_once(url: str) -> None:
 def test_a_store_that_is_away_is_named_without_its_password(bad_url: str, expected: str) -> None:
     with pytest.raises(StoreError, match=expected) as caught:
         Store(bad_url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_store_whose_library_is_missing_names_it_with_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # what Python has for a module that can't be imported
+    with pytest.raises(StoreError, match="psycopg") as caught:
+        Store("postgresql+psycopg://user:secret@localhost/x")
+    assert "psycopg[binary]" in caught.value.hint
     assert "secret" not in str(caught.value)
 
 
