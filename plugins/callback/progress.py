@@ -15,7 +15,7 @@ description:
     and failures. What is skipped, included or only looked at is not shown, but what M(ansible.builtin.debug) says is.
   - That a node has failed is told at once, in a line; its cause and remedy once, below the table at the end.
   - On a terminal, and with the Python library C(rich), there is a live view below the lines, a row for each node that
-    is worked on, and how many are done. Without a terminal, as in AWX and CI, there are plain lines alone.
+    is worked on, and how many are done. Without a terminal, and in AWX and CI, there are plain lines alone.
   - To switch it on, set C(stdout_callback) to C(baremetal.lifecycle.progress) in C(ansible.cfg), or
     C(ANSIBLE_STDOUT_CALLBACK) in the environment.
 options:
@@ -72,7 +72,9 @@ class CallbackModule(Default):
         if self._display.verbosity == 0:
             self.set_option("display_ok_hosts", False)
             self.set_option("display_skipped_hosts", False)
-        if self.get_option("live") and self._display.verbosity == 0:
+        # Below another callback, ansible-runner's, the terminal is that one's: it reads what is written there.
+        is_own = C.DEFAULT_STDOUT_CALLBACK.endswith(".progress")
+        if is_own and self.get_option("live") and self._display.verbosity == 0:
             self._screen.go_live()
 
     def v2_playbook_on_include(self, included_file: t.Any) -> None:

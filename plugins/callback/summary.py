@@ -24,6 +24,7 @@ seealso:
     plugin_type: callback
 """
 
+import os
 import typing as t
 
 from ansible import constants as ansible_constants
@@ -33,6 +34,9 @@ from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._summary impor
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._versions import outcome_of
 
 C: t.Any = ansible_constants
+
+OUTPUT = os.environ.get("ORIGINAL_STDOUT_CALLBACK") or C.DEFAULT_STDOUT_CALLBACK
+"""Whose output it is; ansible-runner has a callback of its own, which has the output of another one."""
 
 
 class CallbackModule(CallbackBase):
@@ -61,6 +65,6 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         """Show the table, where there is something to show."""
-        if self._summary.nodes and not C.DEFAULT_STDOUT_CALLBACK.endswith(".progress"):
+        if self._summary.nodes and not OUTPUT.endswith(".progress"):
             for line in self._summary.table():
                 self._display.display(line)

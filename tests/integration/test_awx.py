@@ -124,16 +124,14 @@ def test_a_credential_opens_a_bmc_and_verifies_it(
 
 
 def test_an_image_can_show_what_changes_instead_of_tasks(awx: controller.AWX, store: str) -> None:
-    """ansible-runner's own callback has the output of another one where the image names it, without a live view."""
+    """ansible-runner's own callback has the output of another one where the image names it: lines, and one table."""
     awx.variables["bm_deploy_interface"] = "noop"
-    awx.environment = {
-        "ORIGINAL_STDOUT_CALLBACK": "baremetal.lifecycle.progress",
-        "BAREMETAL_PROGRESS_LIVE": "false",
-    }
+    awx.environment = {"ORIGINAL_STDOUT_CALLBACK": "baremetal.lifecycle.progress"}
     ended = awx.launch("deploy", limit="node01").run()
     assert ended.status == "successful", ended.text
     assert "node01: deploying -> active" in ended.text
     assert "TASK [" not in ended.text
+    assert ended.text.count("POWER-ONS") == 1
 
 
 IMAGE = '{"url": "URL/other.img", "checksum": "URL/SHA256SUMS"}'
