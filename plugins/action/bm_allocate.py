@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._operations import allocate
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._action import StoreOperationAction
 
@@ -14,3 +16,9 @@ class ActionModule(StoreOperationAction):
     """See the module's documentation."""
 
     OPERATION = allocate
+
+    def options(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the task's options; where it wants no resource class or traits, those of its host are not wanted."""
+        asked = self._task.args.keys()
+        found = super().options(variables)
+        return {key: value for key, value in found.items() if key in asked or key not in ("resource_class", "traits")}

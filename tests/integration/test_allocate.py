@@ -101,3 +101,12 @@ def test_an_allocated_node_is_not_deleted(site: t.Any) -> None:
     assert site.play("deallocate.yml", "-e", "allocation=web", **options).code == 0
     assert site.play("delete.yml", *NODE01, **options).code == 0
     assert site.record() is None
+
+
+def test_who_asks_for_no_kind_of_node_gets_any(site: t.Any) -> None:
+    """The play's first host runs the task; what kind of node that is, nobody has asked for."""
+    nodes = {"node01": {"bm_resource_class": "large", "bm_traits": ["CUSTOM_GPU"]}, "node02": {}}
+    assert site.play("provide.yml", "-l", "baremetal", nodes=nodes, bm_deploy_interface="noop").code == 0
+    run = site.play("allocate.yml", "-e", "allocation=web", "-e", "count=2", nodes=nodes)
+    assert run.code == 0, run.output
+    assert {site.record(node).allocation for node in nodes} == {"web"}
