@@ -201,6 +201,7 @@ OWN_QUESTIONS = {
     "bm_deploy_steps": '[{"step": "reboot", "interface": "power", "priority": "10"}]',
     "bm_ramdisk": '{"timeout": "5"}',
     "provision_node_write_throttle": "5",
+    "deploy_serial": "1",
 }
 """Variables that a site may ask for itself, and text that each takes."""
 
