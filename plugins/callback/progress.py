@@ -31,7 +31,7 @@ options:
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - baremetal.lifecycle contributors (@baremetal-lifecycle)
 seealso:

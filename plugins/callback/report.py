@@ -45,7 +45,7 @@ options:
         key: junit
     env:
       - name: BAREMETAL_REPORT_JUNIT
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - baremetal.lifecycle contributors (@baremetal-lifecycle)
 seealso:

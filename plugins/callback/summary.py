@@ -16,7 +16,7 @@ description:
   - The collection's own playbooks have it. For plays of your own add C(baremetal.lifecycle.summary) to
     C(callbacks_enabled) in C(ansible.cfg).
   - With P(baremetal.lifecycle.progress#callback) as the output, which has a table of its own, it is silent.
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - baremetal.lifecycle contributors (@baremetal-lifecycle)
 seealso:

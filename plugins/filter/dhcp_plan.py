@@ -13,7 +13,7 @@ import typing as t
 DOCUMENTATION = r"""
 name: dhcp_plan
 short_description: Ranges and reservations of the boot server, and what is wrong with them
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Finds the subnet of each range and each node's MAC and address, and says what does not fit together.

@@ -11,7 +11,7 @@ import typing as t
 DOCUMENTATION = r"""
 name: erasure_report
 short_description: A report of erased disks, with the fields of a certificate of sanitization
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Prints the evidence of M(baremetal.lifecycle.bm_erase_devices) with one block a disk and a summary at the end.

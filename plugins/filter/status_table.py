@@ -11,7 +11,7 @@ import typing as t
 DOCUMENTATION = r"""
 name: status_table
 short_description: A table of nodes
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Lists nodes with provision state, power state, image, who holds them, and the last error.

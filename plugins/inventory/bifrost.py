@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: bifrost
 short_description: Nodes from a Bifrost inventory file
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Reads C(baremetal.yml), C(baremetal.json) or the legacy C(baremetal.csv), and sets the host variables of this

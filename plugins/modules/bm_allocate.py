@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_allocate
 short_description: Keep available nodes for somebody, or give them back
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Chooses nodes by resource class and traits and keeps them under the name of an allocation; all that are asked for, or none.

@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_bmc_doctor
 short_description: Find out what a node's BMC does, before anything depends on it
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Looks at all that a deployment needs of a BMC, tells of each whether it works, and which variables suit this BMC.

@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_bmc_info
 short_description: Read what a node's BMC says now
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Asks the BMC for the power state, the boot device, Secure Boot, sensors and the system event log. Nothing is changed.

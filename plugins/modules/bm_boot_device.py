@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_boot_device
 short_description: Set what a machine boots from
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Sets the BMC's boot override in the mode that O(boot_mode) names, or clears it, and reads it back. The machine is not rebooted.

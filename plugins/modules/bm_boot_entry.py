@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bm_boot_entry
 short_description: Have one UEFI boot entry for the system on a disk
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Finds the boot loader in the EFI system partition, first by the distribution's C(BOOT*.CSV), then by known names, and
     has one boot entry for it, first in the boot order. The others keep their order.

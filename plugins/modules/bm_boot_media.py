@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_boot_media
 short_description: Make boot media that an operator puts into a node
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Writes an ISO with the node's deploy ramdisk into a file, for a CD or the BMC's own web page.

@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_deploy
 short_description: Run the steps of a verb's work that go over the BMC
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Goes on with the work that M(baremetal.lifecycle.bm_prepare) has started, until it would wait, needs a step of yours in the ramdisk,

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bm_erase_devices
 short_description: Erase the disks of a node, with evidence
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Erases disks, reads them back, and returns for each disk of the node what was done to it.
   - All checks are made before any disk is changed.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bm_hardware_info
 short_description: Read the hardware and the disks of a node from inside
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads what the node is, and which disks it has, with the keys that root device hints use.
   - Nothing is changed that stays.

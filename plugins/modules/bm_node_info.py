@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_node_info
 short_description: Read what the store knows of a node
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Returns the node's record, the figures of its last work, its history, the evidence of erased disks, and what inspections have found.

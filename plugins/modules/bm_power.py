@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_power
 short_description: Switch a machine on or off, or reboot it
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Brings the machine into a power state over its BMC, and waits until it is, at most C(bmc.power_timeout) for each change.

@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_prepare
 short_description: Bring a node to a verb's working state and make what its work needs
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Takes a node from the state it is in to the working state of O(verb), such as C(deploying); one that the store has never seen

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bm_rescue_access
 short_description: Let an operator log in to the rescue ramdisk
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Lets SSH keys and a password of root in, beside what is let in already. It is for the life of the ramdisk.
   - Passwords are taken by the SSH server only where O(password) is given.

@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_root_device
 short_description: Choose the disk that gets the image
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Chooses the one disk that fits all hints, with Ironic's keys and operators.

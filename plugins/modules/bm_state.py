@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_state
 short_description: Read the state of a node, change it, or wait for it
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Reads the node's record; applies an event of the state machine; waits for a state within a limit; sets and clears the flags

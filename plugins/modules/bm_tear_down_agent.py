@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bm_tear_down_agent
 short_description: Flush the disks and power the node off from inside
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Waits until the disks hold all that was written, then powers the node off, soon after the task has returned.
   - Outside of the deploy ramdisk nothing is powered off.

@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_validate
 short_description: Say whether a node may and can be deployed
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Gives one verdict for each of node, deploy, power, management and boot.

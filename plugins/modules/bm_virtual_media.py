@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_virtual_media
 short_description: Put media into a BMC's virtual CD drive, or take them out
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Makes the BMC fetch an ISO and show it to the machine as a CD, or takes it out. The machine is not rebooted, nor is its boot device set.

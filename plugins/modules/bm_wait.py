@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 ---
 module: bm_wait
 short_description: Wait for many nodes at once, in one process
-version_added: 0.1.0
+version_added: 1.0.0
 author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Where M(baremetal.lifecycle.bm_deploy) would wait, it returns, and the node is C(wait call-back) in the store (or what its verb has

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bm_write_config_drive
 short_description: Write a config drive to the end of a disk
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Makes a partition named C(config-2) at the end of the disk, or uses the one that is there, writes the config drive into
     it and reads it back.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bm_write_image
 short_description: Write an image to a disk and read it back
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Streams a raw image in one pass from the network to the disk, with fetching, hashing, decompressing and writing at the
     same time; a broken connection is resumed where it broke. A qcow2 image is fetched to the ramdisk first.
