@@ -78,10 +78,17 @@ def kernel_command_line(node: Node) -> str:
 
     Boot scripts have no quoting that all loaders understand, so each word may hold harmless characters only.
 
-    :raises InvalidRequestError: a value holds anything else, or the root file system's digest is not known.
+    :raises InvalidRequestError: a value holds anything else, the root file system's digest is not known, or the two
+        variables that name the port contradict each other.
     """
     network = node.ramdisk.network or {}
     mac = network.get("mac") or node.boot_mac
+    if mac and node.boot_mac and mac.lower() != node.boot_mac.lower():
+        raise InvalidRequestError(
+            f"bm_ramdisk.network.mac is {mac}, and bm_boot_mac {node.boot_mac}: the port that boots gets the address.",
+            node=node.name,
+            hint="Leave bm_ramdisk.network.mac out; in a group's variables it would be every node's.",
+        )
     words = {
         "bm.root": node.ramdisk.root,
         "bm.sha256": root_digest(node),

@@ -18,6 +18,7 @@ import pytest
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot import media as boot_media
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.agent import make_key_pair
+from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.ramdisk import kernel_command_line
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._boot.registry import boot_interface
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.argspec import NODE_SPEC
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._contract.node import Node
@@ -162,3 +163,15 @@ def test_a_finished_config_drive_is_taken_as_it_is(fake_node: t.Any, tmp_path: P
 def test_keys_are_made_anew_each_time() -> None:
     pairs = {hashlib.sha256(make_key_pair().private.encode()).hexdigest() for dummy in range(3)}
     assert len(pairs) == 3
+
+
+@pytest.mark.parametrize("boot_mac", ["52:54:00:aa:00:01", None])
+def test_the_port_is_named_once(fake_node: t.Any, ramdisk: dict[str, t.Any], boot_mac: str | None) -> None:
+    node = make_node(fake_node, ramdisk=ramdisk, boot_mac=boot_mac)
+    assert "bm.mac=52:54:00:aa:00:01" in kernel_command_line(node)
+
+
+def test_two_ports_are_a_mistake_of_a_group_s_variables(fake_node: t.Any, ramdisk: dict[str, t.Any]) -> None:
+    node = make_node(fake_node, ramdisk=ramdisk, boot_mac="52:54:00:00:00:07")
+    with pytest.raises(InvalidRequestError, match=r"bm_ramdisk\.network\.mac is .*, and bm_boot_mac 52:54:00:00:00:07"):
+        kernel_command_line(node)
