@@ -191,4 +191,4 @@ def kinds_of(base: type[errors.BareMetalError]) -> t.Iterator[str]:
 
 def test_each_class_of_error_has_its_section() -> None:
     found = [name for name in pages.headings(ROOT / "docs/guides/troubleshooting.md") if name.endswith("Error")]
-    assert sorted(found) == sorted(kinds_of(errors.BareMetalError))
+    assert sorted(found) == sorted(kind for kind in kinds_of(errors.BareMetalError) if hasattr(errors, kind))

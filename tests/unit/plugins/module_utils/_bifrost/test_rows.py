@@ -254,7 +254,7 @@ BAD: list[tuple[Json, str]] = [
     ({**NODE, "traits": {}}, "traits is no list of strings."),
     ({**NODE, "resource_class": 1}, "resource_class is no string."),
     ({**NODE, "bm_bmc": "admin:s3cret"}, "bm_bmc is no mapping."),
-    ({**NODE, "bm_imgae": {}}, "bm_imgae does not exist. Correct it."),
+    ({**NODE, "bm_imgae": {}}, "bm_imgae does not exist. Did you mean bm_image? Correct it."),
 ]
 
 

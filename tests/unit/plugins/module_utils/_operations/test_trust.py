@@ -184,7 +184,7 @@ def test_two_nodes_do_not_have_one_machine(site: Site) -> None:
         options = {"verb": verb} if operation is not power else {"state": "on"}
         result = site.call(operation, name="node02", bmc=machine, **options)
         assert "Node node02 has the BMC of node node01" in result["msg"], operation
-        assert "release.yml -l node02 -e release_node=node01" in result["msg"]
+        assert "baremetal.lifecycle.release -l node02 -e release_node=node01" in result["msg"]
     assert site.store.get("node02") is None
     other = {**machine, "address": machine["address"].replace("node01", "node02")}
     assert not site.play("deploy", name="node02", bmc=other).get("failed")
@@ -332,14 +332,14 @@ def test_what_is_asked_of_a_run_that_can_not_be_seen_tells_so(site: Site) -> Non
         params = site.node.params(state.ARGUMENT_SPEC, event="abort")
         asked = runner.execute(state.run, params, owner=ME, report=said.append)
         assert asked["requested"] == "abort"
-        assert any("release.yml" in line for line in said) is is_told
+        assert any("baremetal.lifecycle.release" in line for line in said) is is_told
 
 
 def test_an_operator_releases_a_node_whose_run_can_not_be_seen(site: Site) -> None:
     site.play("enroll")
     assert not site.call(prepare, verb="clean", owner=ELSEWHERE, **ERASE).get("failed")
     assert site.play("clean", **ERASE)["error"]["type"] == "NodeLockedError"
-    assert "release.yml" in site.play("clean", **ERASE)["msg"]
+    assert "baremetal.lifecycle.release" in site.play("clean", **ERASE)["msg"]
     assert "is not said" in site.call(state, release=True)["msg"]
     assert site.call(state, release=True, reason="its rack burnt", check_mode=True)["changed"]
     assert site.record.reservation == ELSEWHERE
