@@ -64,6 +64,9 @@ from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._records impor
 class LookupModule(LookupBase):
     """The lookup."""
 
+    if t.TYPE_CHECKING:  # Ansible's own is untyped
+        get_option: t.Any
+
     def run(self, terms: t.Sequence[str], variables: t.Any = None, **kwargs: t.Any) -> list[dict[str, t.Any]]:
         """Return the records.
 
