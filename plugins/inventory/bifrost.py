@@ -86,12 +86,12 @@ import typing as t
 
 import yaml
 from ansible.errors import AnsibleError, AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost import files
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost import rows as bifrost
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._bifrost.fields import Row
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import InvalidRequestError
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._inventory import ConstructableSource
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._plain import shown_plainly
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._versions import read_text
 
@@ -143,24 +143,11 @@ def _strings_in(value: t.Any) -> t.Iterator[str]:
 READERS = {".yml": rows_of_yaml, ".yaml": rows_of_yaml, ".json": files.rows_of_json, ".csv": files.rows_of_csv}
 
 
-class InventoryModule(BaseInventoryPlugin, Constructable):
+class InventoryModule(ConstructableSource):
     """The plugin: all hosts of one file, or none."""
 
     NAME = "baremetal.lifecycle.bifrost"
-
-    if t.TYPE_CHECKING:  # Ansible's own are untyped, or None until parse()
-        inventory: t.Any
-        loader: t.Any
-        get_option: t.Any
-        _read_config_data: t.Any
-        _set_composite_vars: t.Any
-        _add_host_to_composed_groups: t.Any
-        _add_host_to_keyed_groups: t.Any
-
-    def verify_file(self, path: str) -> bool:
-        """Return whether the name of an inventory source says that it is ours."""
-        readable = bool(super().verify_file(path))  # type: ignore[no-untyped-call]
-        return readable and path.endswith(("bifrost.yml", "bifrost.yaml"))
+    NAMES = ("bifrost.yml", "bifrost.yaml")
 
     def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
         """Add the hosts of the file that the inventory source names.
@@ -215,7 +202,4 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             self.inventory.add_host(host.name, group=self.inventory.add_group(group))
         for key, value in host.variables.items():
             self.inventory.set_variable(host.name, key, shown_plainly(value, templates))
-        strict = self.get_option("strict")
-        self._set_composite_vars(self.get_option("compose"), host.variables, host.name, strict=strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), host.variables, host.name, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), host.variables, host.name, strict=strict)
+        self.compose(host.name, host.variables, {})

@@ -82,9 +82,10 @@ cache_timeout: 60
 import typing as t
 
 from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.plugins.inventory import Cacheable
 
 from ansible_collections.baremetal.lifecycle.plugins.module_utils._errors import BareMetalError
+from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._inventory import ConstructableSource
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._plain import shown_plainly
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._records import records_of
 from ansible_collections.baremetal.lifecycle.plugins.plugin_utils._versions import trust_as_template
@@ -107,26 +108,15 @@ KEYED = {
 FLAGS = ("maintenance", "protected", "retired")
 
 
-class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+class InventoryModule(ConstructableSource, Cacheable):
     """The plugin: all nodes of one store."""
 
     NAME = "baremetal.lifecycle.nodes"
+    NAMES = ("nodes.yml", "nodes.yaml")
 
-    if t.TYPE_CHECKING:  # Ansible's own are untyped, or None until parse()
-        inventory: t.Any
-        templar: t.Any
-        get_option: t.Any
+    if t.TYPE_CHECKING:  # Ansible's own are untyped
         get_cache_key: t.Any
         _cache: t.Any
-        _read_config_data: t.Any
-        _set_composite_vars: t.Any
-        _add_host_to_composed_groups: t.Any
-        _add_host_to_keyed_groups: t.Any
-
-    def verify_file(self, path: str) -> bool:
-        """Return whether the name of an inventory source says that it may be ours."""
-        readable = bool(super().verify_file(path))  # type: ignore[no-untyped-call]
-        return readable and path.endswith(("nodes.yml", "nodes.yaml"))
 
     def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
         """Add the store's nodes.
@@ -160,13 +150,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self.inventory.add_host(name, group=group)
         variables = {"baremetal_node": shown_plainly(record)}
         self.inventory.set_variable(name, "baremetal_node", variables["baremetal_node"])
-        strict, wanted = self.get_option("strict"), self.get_option("group_by")
-        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
+        wanted = self.get_option("group_by")
         keyed = [{**KEYED[kind], "key": _expression(KEYED[kind]["key"])} for kind in wanted if kind in KEYED]
-        flags = {flag: _expression(flag) for flag in FLAGS if "flag" in wanted}
         self._add_host_to_keyed_groups(keyed, variables, name, strict=False)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
-        self._add_host_to_composed_groups({**flags, **self.get_option("groups")}, variables, name, strict=strict)
+        self.compose(name, variables, {flag: _expression(flag) for flag in FLAGS if "flag" in wanted})
 
 
 def _expression(of_node: str) -> str:
