@@ -96,7 +96,7 @@ def test_an_allocated_node_is_not_deleted(site: t.Any) -> None:
     refused = site.play("delete.yml", *NODE01, **options)
     assert refused.code == 2
     assert "Node node01 is allocated to web, which forbids 'remove'." in refused.text
-    assert "deallocate.yml -e allocation=web" in refused.text
+    assert "baremetal.lifecycle.deallocate -e allocation=web" in refused.text
     assert site.record().allocation == "web"
     assert site.play("deallocate.yml", "-e", "allocation=web", **options).code == 0
     assert site.play("delete.yml", *NODE01, **options).code == 0

@@ -100,7 +100,7 @@ def test_what_a_container_has_left_is_released_by_an_operator_and_seen_from_its_
         if way == "released":
             refused = site.play("deploy.yml", prefix=IN_A_CONTAINER, bm_deploy_steps=steps)
             assert refused.code == 2
-            assert "release.yml lets the node go" in refused.text
+            assert "baremetal.lifecycle.release lets the node go" in refused.text
             unnamed = site.play("release.yml", "-e", "release_reason=gone")
             assert "Say which nodes are meant" in unnamed.text
             silent = site.play("release.yml", "-l", "node01")
