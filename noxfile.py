@@ -48,7 +48,7 @@ def install(session: nox.Session, core: str, *more: str) -> dict[str, str]:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to("../../..")
     session.run("ansible", "--version", silent=True)
-    return {"ANSIBLE_COLLECTIONS_PATH": str(Path(".collections").resolve()), "ANSIBLE_CONFIG": os.devnull}
+    return {"ANSIBLE_COLLECTIONS_PATH": str(Path(".collections").resolve())}
 
 
 @nox.session
@@ -65,10 +65,10 @@ def units(session: nox.Session, core: str) -> None:
 @EACH
 def deploy(session: nox.Session, core: str) -> None:
     """Follow the README with the artifact, on this ansible-core: a fake node in check mode, twice, and back."""
-    environment = install(session, core, "-r", "tests/unit/requirements.txt")
-    constraint = Path(session.create_tmp(), "constraint.txt")
+    install(session, core, "-r", "tests/unit/requirements.txt")
+    constraint = Path(session.create_tmp(), "constraint.txt").resolve()
     constraint.write_text(f"ansible-core~={core}.0\n", encoding="utf-8")
-    session.run("pytest", "-q", "tests/artifact", env={**environment, "PIP_CONSTRAINT": str(constraint)})
+    session.run("pytest", "-q", "tests/artifact", env={"PIP_CONSTRAINT": str(constraint)})
 
 
 @nox.session
