@@ -106,12 +106,15 @@ CASES = {
     "the controller is renamed": Case("taken over at once", (AGAIN,), _renamed),
     "the same command in a container of another name": Case(
         "refused, with the remedy; then its machine takes it over at once",
-        (Then("deploy.yml", 2, "release.yml lets the node go", prefix=(*CONTAINER, *OTHER_HOST)), AGAIN),
+        (
+            Then("deploy.yml", 2, "baremetal.lifecycle.release lets the node go", prefix=(*CONTAINER, *OTHER_HOST)),
+            AGAIN,
+        ),
     ),
     "its container dies, and another goes on": Case(
         "refused, with the remedy; after release.yml it goes on",
         (
-            Then("deploy.yml", 2, "release.yml lets the node go", prefix=CONTAINER),
+            Then("deploy.yml", 2, "baremetal.lifecycle.release lets the node go", prefix=CONTAINER),
             Then("release.yml", arguments=REASON),
             Then("deploy.yml", prefix=CONTAINER),
         ),
