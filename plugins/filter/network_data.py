@@ -96,6 +96,8 @@ class _Plan:
             self.wrong(name, f"{', '.join(unknown)} is no key; known are {', '.join(sorted(KEYS))}")
         elif len(kinds) != 1:
             self.wrong(name, "needs one of mac, bond and vlan")
+        elif kinds != ["mac"] and not isinstance(interface[kinds[0]], dict):
+            self.wrong(name, f"{kinds[0]} is a mapping")
         else:
             made = {"mac": self._port, "bond": self._bond, "vlan": self._vlan}[kinds[0]](name, interface[kinds[0]])
             return {"id": name, **made, **({"mtu": interface["mtu"]} if interface.get("mtu") else {})} if made else {}
@@ -138,19 +140,20 @@ class _Plan:
     def _add_networks(self, interface: Interface) -> None:
         name, routes = interface.get("name"), self._routes(interface)
         fixed = []
-        for address in interface.get("addresses") or []:
+        given = interface.get("addresses") or []
+        for address in [given] if isinstance(given, str) else given:
             if address in AUTOMATIC:
                 self._add(name, {"type": AUTOMATIC[address]})
                 continue
             parsed = self._interface(name, address)
             if parsed:
                 fixed.append(parsed)
-        for version, any_address in ((4, "0.0.0.0"), (6, "::")):
+        for version in (4, 6):
             own = [route for route in routes if route[0].version == version]
             for number, address in enumerate(item for item in fixed if item.version == version):
                 self._add(name, _network(address, own if number == 0 else []))
             if own and not any(address.version == version for address in fixed):
-                self.wrong(name, f"routes over {own[0][1]}, and has no address of that kind ({any_address})")
+                self.wrong(name, f"routes over {own[0][1]}, and has no address of that kind")
 
     def _add(self, name: t.Any, network: dict[str, t.Any]) -> None:
         self.networks.append({"id": f"{name}-{len(self.networks)}", "link": name, **network})

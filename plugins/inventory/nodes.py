@@ -14,7 +14,7 @@ author: baremetal.lifecycle contributors (@baremetal-lifecycle)
 description:
   - Adds each node that the store knows as a host, with its record as C(baremetal_node), and groups by it.
   - The store has no secrets and no way to a BMC. So this comes beside the inventory that describes the machines (host
-    variables, NetBox, M(baremetal.lifecycle.bm_node_info) aside), as one more source, and after it.
+    variables, NetBox), as one more source, and after it.
   - No BMC is asked, nothing is changed, and a store that is not there is not made.
 extends_documentation_fragment:
   - constructed

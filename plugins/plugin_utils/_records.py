@@ -30,7 +30,7 @@ def records_of(store: str | None, state_dir: str) -> list[dict[str, t.Any]]:
     :raises StoreError: it is away, or is not there.
     """
     url = store_url({"store": store, "state_dir": state_dir})
-    file = parse_url(url).database if url.startswith("sqlite") else None
+    file = parse_url(url).database if url.startswith("sqlite:///") else None
     if file and not os.path.exists(os.path.expanduser(file)):
         raise StoreError(f"There is no store {file} yet.", hint="Enroll a node, or correct the option store.")
     opened = Store(url)

@@ -48,10 +48,8 @@ def check(
     """
     require("jsonschema", JSONSCHEMA_ERROR)
     given = {key: value for key, value in variables.items() if value not in (None, "")}
-    if only_known:
-        given = {key: value for key, value in given.items() if key in HOST_VARIABLES["properties"]}
     known = {key: value for key, value in given.items() if key in HOST_VARIABLES["properties"]}
-    _refuse([*_unknown([*names, *given]), *_mistakes(known)], node)
+    _refuse([*_unknown([*names, *(() if only_known else given)]), *_mistakes(known)], node)
 
 
 def _refuse(wrong: t.Sequence[str], node: str) -> None:

@@ -69,6 +69,8 @@ def test_addresses_that_others_give() -> None:
         ([{**PORT, "addresses": ["192.0.2.1/40"]}], "address 192.0.2.1/40 is no address"),
         ([{**PORT, "addresses": ["192.0.2.1/24"], "gateway": "2001:db8::1"}], "has no address of that kind"),
         ([{**PORT, "routes": [{"to": "0.0.0.0/0"}]}], "a route has a network (to) and an address (via)"),
+        ([{"name": "b", "bond": "a"}], "b: bond is a mapping"),
+        ([{**PORT, "addresses": "192.0.2.1"}], "a: address 192.0.2.1 is no address with prefix length"),
         ({"a": 1}, "wants a list of interfaces"),
         (["eth0"], "wants a list of interfaces"),
     ],

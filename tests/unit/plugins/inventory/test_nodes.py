@@ -141,6 +141,7 @@ def test_where_the_store_is(url: str, listed: List, tmp_path: Path, way: str) ->
     [
         ({"store": "sqlite:////nowhere/store.db"}, {}, "There is no store /nowhere/store.db yet."),
         ({"store": "no url"}, {}, "bm_store"),
+        ({"store": "sqlite"}, {}, "bm_store"),
         ({"store": "postgresql+psycopg://me:s3cret@127.0.0.1:1/x"}, {}, "does not answer"),
         ({}, {"container": "podman"}, "Set bm_store to a PostgreSQL database"),
         ({"group_by": ["colour"]}, {}, "colour"),
